@@ -1,0 +1,97 @@
+"""A replication policy as this service remembers it, and the snapshot an execution runs from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from replication.policy import ReplicationPolicy
+
+
+class TriggerKind(StrEnum):
+    """What starts an execution."""
+
+    MANUAL = "manual"
+    SCHEDULED = "scheduled"
+    EVENT_BASED = "event_based"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """What a user says: both ends (None is this registry), when, and the rules of copying."""
+
+    name: str
+    description: str = ""
+    source_endpoint_id: int | None = None
+    destination_endpoint_id: int | None = None
+    trigger: TriggerKind = TriggerKind.MANUAL
+    cron: str | None = None
+    enabled: bool = True
+    replicate_deletion: bool = False
+    single_active: bool = False
+    rules: ReplicationPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy:
+    """One row."""
+
+    id: int
+    settings: PolicySettings
+    zone: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotEndpoint:
+    """One side of a snapshot; no secrets. The worker reads the credential by `endpoint_id`."""
+
+    endpoint_id: int
+    kind: str
+    url: str
+    name: str
+    insecure: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form that snapshots keep."""
+        return {
+            "endpoint_id": self.endpoint_id,
+            "kind": self.kind,
+            "url": self.url,
+            "name": self.name,
+            "insecure": self.insecure,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(**value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySnapshot:
+    """Everything an execution follows, as it was when the execution started."""
+
+    rules: ReplicationPolicy
+    source: SnapshotEndpoint
+    destination: SnapshotEndpoint
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form that executions keep."""
+        return {
+            "policy": self.rules.to_json(),
+            "source": self.source.to_json(),
+            "destination": self.destination.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(
+            rules=ReplicationPolicy.from_json(value["policy"]),
+            source=SnapshotEndpoint.from_json(value["source"]),
+            destination=SnapshotEndpoint.from_json(value["destination"]),
+        )
