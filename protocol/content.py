@@ -28,9 +28,7 @@ class RawManifest:
     @property
     def descriptor(self) -> Descriptor:
         """Point to it."""
-        return Descriptor(
-            media_type=self.media_type, digest=self.digest, size_bytes=len(self.body)
-        )
+        return Descriptor(media_type=self.media_type, digest=self.digest, size_bytes=len(self.body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

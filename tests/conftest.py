@@ -1,0 +1,92 @@
+"""Real servers for every test that wants one: `dsn`, `database` and `valkey_url`.
+
+Each pytest process (each xdist worker) starts one Postgres and one Valkey of its own, only when
+the first test asks. A test gets a database cloned from a migrated template, and a flushed Valkey.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+import pytest_asyncio
+import redis
+
+from jobservice.supervisor import embedded_postgres, embedded_valkey
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+TEMPLATE = "template_migrated"
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A short path of its own: sockets have little room, and pytest keeps its folders for days."""
+    with tempfile.TemporaryDirectory(prefix="transship-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[embedded_postgres.EmbeddedPostgres]:
+    server = embedded_postgres.EmbeddedPostgres(
+        folder=server_folder / "postgres", durable=False, die_with_parent=True
+    )
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def migrated_template(postgres: embedded_postgres.EmbeddedPostgres) -> str:
+    """Name of a database that every migration has been applied to."""
+    await _as_admin(postgres, f'CREATE DATABASE "{TEMPLATE}"')
+    return TEMPLATE
+
+
+@pytest.fixture
+async def dsn(
+    postgres: embedded_postgres.EmbeddedPostgres, migrated_template: str
+) -> AsyncIterator[str]:
+    """URL of a database that is this test's alone, migrated and empty."""
+    name = f"test_{uuid.uuid4().hex}"
+    clone = f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}" STRATEGY file_copy'
+    await _as_admin(postgres, clone)
+    try:
+        yield postgres.dsn(name)
+    finally:
+        await _as_admin(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def valkey(server_folder: Path) -> Iterator[embedded_valkey.EmbeddedValkey]:
+    server = embedded_valkey.EmbeddedValkey(
+        folder=server_folder / "valkey", durable=False, die_with_parent=True
+    )
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def valkey_url(valkey: embedded_valkey.EmbeddedValkey) -> str:
+    """URL (`unix://…`) of a Valkey that holds nothing."""
+    with redis.Redis.from_url(valkey.dsn()) as client:
+        client.flushall()
+    return valkey.dsn()
+
+
+async def _as_admin(postgres: embedded_postgres.EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(postgres.dsn("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
