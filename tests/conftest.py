@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -17,9 +17,6 @@ import pytest_asyncio
 import redis
 
 from jobservice.supervisor import embedded_postgres, embedded_valkey
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 TEMPLATE = "template_migrated"
 

@@ -166,9 +166,9 @@ class EmbeddedPostgres:
             return None
         if home != self.data.resolve():
             return None
-        socket_folder = lines[4] if len(lines) > 4 else ""
-        status = lines[7].strip() if len(lines) > 7 else ""
-        return _Postmaster(pid=pid, socket_folder=socket_folder, ready=status == "ready")
+        # pid, data, start time, port, socket folder, listen address, shared memory, status
+        lines += [""] * (8 - len(lines))
+        return _Postmaster(pid=pid, socket_folder=lines[4], ready=lines[7].strip() == "ready")
 
     def _make_data(self, found: programs.PostgresPrograms, who: process.Identity) -> None:
         """Make the data folder whole or not at all."""

@@ -7,14 +7,11 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jobservice.supervisor import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # sockaddr_un holds 108 bytes with the closing zero (man 7 unix); some clients want one less.
 LONGEST_SOCKET_PATH = 107

@@ -11,12 +11,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from jobservice.supervisor import errors, process, programs
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PREFERRED_NAMES = ("postgres", "nobody", "daemon")
 

@@ -8,15 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jobservice.supervisor import errors, launch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 READY_POLL_SECONDS = 0.01
 # Nothing of the caller's environment reaches a server: PGDATA and its like would steer it.
@@ -103,7 +100,7 @@ def command(
     identity: Identity = DIRECT,
     death_signal: signal.Signals | None = None,
 ) -> list[str]:
-    """Command line that runs `program` as `identity`, and dies with us when `death_signal` is set."""
+    """Command line that runs `program` as `identity`; a `death_signal` makes it die with us."""
     parent = os.getpid() if death_signal is not None else 0
     number = int(death_signal or 0)
     before = [sys.executable, "-I", "-S", launch.__file__]

@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jobservice.supervisor import errors, process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OLDEST_POSTGRES = 15
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
