@@ -1,0 +1,81 @@
+"""Every error of this floor, as one tree.
+
+JobserviceError
+├── InvalidRequest           what was asked for cannot be: problems
+│   └── UnhealthyEndpoint    the registry does not answer, or does not let us in
+├── NotFound                 what, key
+├── NameTaken                what, name
+├── Changed                  somebody else changed it meanwhile: what, key
+└── PreconditionFailed       right request, wrong moment
+    ├── EndpointInUse
+    ├── PolicyDisabled
+    └── PolicyRunning
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class JobserviceError(Exception):
+    """The root."""
+
+
+class InvalidRequest(JobserviceError):
+    """What was asked for cannot be; every problem is named at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class UnhealthyEndpoint(InvalidRequest):
+    """The registry was asked and does not answer, or does not let us in."""
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        super().__init__([f"the registry {url} is unhealthy: {reason}"])
+        self.url = url
+        self.reason = reason
+
+
+class NotFound(JobserviceError):
+    """There is no such thing."""
+
+    def __init__(self, what: str, key: int | str) -> None:
+        super().__init__(f"{what} {key} not found")
+        self.what = what
+        self.key = key
+
+
+class NameTaken(JobserviceError):
+    """The name belongs to another one."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"a {what} with the name {name!r} exists already")
+        self.what = what
+        self.name = name
+
+
+class Changed(JobserviceError):
+    """Somebody else changed it between our reading and our writing."""
+
+    def __init__(self, what: str, key: int | str) -> None:
+        super().__init__(f"{what} {key} was changed by somebody else meanwhile; read it again")
+        self.what = what
+        self.key = key
+
+
+class PreconditionFailed(JobserviceError):
+    """The request is right and the moment is not."""
+
+
+class EndpointInUse(PreconditionFailed):
+    """Something still refers to the endpoint."""
+
+
+class PolicyDisabled(PreconditionFailed):
+    """A disabled policy starts nothing."""
+
+
+class PolicyRunning(PreconditionFailed):
+    """The policy has executions that are not finished."""
