@@ -96,7 +96,7 @@ class ContentSource(Protocol):
         ...
 
     def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
-        """Yield what refers to `subject`, whatever way the store keeps it; empty where nothing does."""
+        """Yield what refers to `subject`, whatever way the store keeps it."""
         ...
 
     def tags(self) -> AsyncIterator[Sequence[str]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from typing_extensions import override
+
 from protocol.errors import DigestMismatch, InvalidDigest
 
 
@@ -61,6 +63,7 @@ class Digest:
         if actual != self:
             raise DigestMismatch(expected=str(self), actual=str(actual))
 
+    @override
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.encoded}"
 

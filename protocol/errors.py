@@ -10,6 +10,7 @@ ProtocolError
 │   ├── DigestMismatch
 │   ├── SizeMismatch
 │   └── ManifestTooLarge
+├── HashStateUnavailable         a hash cannot be saved or taken up here: read the bytes again
 └── ExchangeError                a request did not end well: operation, url
     ├── Refused                  our own guard said no
     ├── Unreachable              no answer: dns, connect, TLS, reset, stalled
@@ -82,6 +83,10 @@ class ManifestTooLarge(ContentError):
     def __init__(self, *, limit_bytes: int) -> None:
         super().__init__(f"manifest is larger than {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class HashStateUnavailable(ProtocolError):
+    """A hash's state cannot be saved or restored; hash the bytes again from their start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

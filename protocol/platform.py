@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
@@ -15,6 +17,7 @@ class Platform:
     os_version: str | None = None
     os_features: tuple[str, ...] = ()
 
+    @override
     def __str__(self) -> str:
         parts = [self.os, self.architecture]
         if self.variant:
