@@ -16,6 +16,8 @@ import pytest
 import pytest_asyncio
 import redis
 
+from database import migrations
+from database.pool import Database
 from jobservice.supervisor import embedded_postgres, embedded_valkey
 
 TEMPLATE = "template_migrated"
@@ -44,6 +46,7 @@ def postgres(server_folder: Path) -> Iterator[embedded_postgres.EmbeddedPostgres
 async def migrated_template(postgres: embedded_postgres.EmbeddedPostgres) -> str:
     """Name of a database that every migration has been applied to."""
     await _as_admin(postgres, f'CREATE DATABASE "{TEMPLATE}"')
+    await migrations.apply(postgres.dsn(TEMPLATE))
     return TEMPLATE
 
 
@@ -59,6 +62,14 @@ async def dsn(
         yield postgres.dsn(name)
     finally:
         await _as_admin(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """A pool on this test's database."""
+    pool = await Database.connect(dsn, application_name="transship-test", max_size=5)
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture(scope="session")

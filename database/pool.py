@@ -1,0 +1,282 @@
+"""The one way to Postgres: a pool of connections, transactions, and notifications.
+
+Callers get an asyncpg connection, seen through the `Connection` protocol below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, Self, TypeVar
+
+import asyncpg
+import orjson
+import tenacity
+
+from database import keepalive, pooler
+from database.errors import DatabaseUnavailable
+
+Result = TypeVar("Result")
+Record = Mapping[str, Any]
+NotificationCallback = Callable[[str, str], None]
+
+COMMAND_TIMEOUT_SECONDS = 60.0
+CONNECT_TIMEOUT_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
+_CONFLICT_ATTEMPTS = 4
+_LISTEN_CHECK_SECONDS = 15.0
+_RECONNECT_SECONDS = 0.5
+
+# What a connection attempt raises while Postgres restarts or fails over.
+CONNECT_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+class Connection(Protocol):
+    """What the packages above use of an asyncpg connection."""
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run a statement; return its command tag."""
+        ...
+
+    async def executemany(self, command: str, args: Iterable[Sequence[object]]) -> None:
+        """Run a statement once per row of arguments, pipelined, all or nothing."""
+        ...
+
+    async def fetch(self, query: str, *args: object) -> list[Record]:
+        """Return all rows."""
+        ...
+
+    async def fetchrow(self, query: str, *args: object) -> Record | None:
+        """Return the first row."""
+        ...
+
+    async def fetchval(self, query: str, *args: object, column: int = 0) -> Any:
+        """Return one value of the first row."""
+        ...
+
+    def cursor(
+        self, query: str, *args: object, prefetch: int | None = None
+    ) -> AsyncIterator[Record]:
+        """Iterate over rows inside a transaction, a few at a time."""
+        ...
+
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False
+    ) -> AbstractAsyncContextManager[Any]:
+        """Open a transaction, or a savepoint inside one."""
+        ...
+
+    async def copy_records_to_table(
+        self,
+        table_name: str,
+        *,
+        records: Iterable[Sequence[object]],
+        columns: Sequence[str] | None = None,
+        schema_name: str | None = None,
+    ) -> str:
+        """Insert many rows by COPY."""
+        ...
+
+
+class Database:
+    """A pool of connections to one Postgres; build it with `connect`, end it with `close`."""
+
+    def __init__(self, pool: Any, *, dsn: str, application_name: str) -> None:
+        self._pool = pool
+        self._dsn = dsn
+        self._application_name = application_name
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        application_name: str = "transship",
+        max_size: int = 10,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> Self:
+        """Connect, waiting a few seconds for a Postgres that is starting.
+
+        Raise DatabaseUnavailable, or PoolerRefused behind a transaction pooler.
+        """
+        try:
+            pool: Any = await _retrying(patience_seconds)(
+                _open_pool, dsn, application_name, max_size
+            )
+        except CONNECT_ERRORS as error:
+            raise _unavailable(error) from error
+        return cls(pool, dsn=dsn, application_name=application_name)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection; dead ones are replaced, a restarting Postgres is waited for.
+
+        Raise DatabaseUnavailable after PATIENCE_SECONDS.
+        """
+        connection = await self._acquire()
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+    async def _acquire(self) -> Any:
+        try:
+            return await self._pool.acquire()
+        except CONNECT_ERRORS:  # the usual road pays nothing for retries
+            pass
+        try:
+            return await _retrying(PATIENCE_SECONDS)(self._acquire_once)
+        except CONNECT_ERRORS as error:
+            raise _unavailable(error) from error
+
+    async def _acquire_once(self) -> Any:
+        return await self._pool.acquire()
+
+    @contextlib.asynccontextmanager
+    async def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False
+    ) -> AsyncIterator[Connection]:
+        """Borrow a connection with a transaction open: commit at the end, roll back on an error."""
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+        ):
+            yield connection
+
+    async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Run `work` in a transaction; repeat it after a deadlock or serialization failure."""
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(_CONFLICTS),
+            stop=tenacity.stop_after_attempt(_CONFLICT_ATTEMPTS),
+            wait=tenacity.wait_random_exponential(multiplier=0.02, max=0.5),
+            reraise=True,
+        ):
+            with attempt:
+                async with self.transaction() as connection:
+                    return await work(connection)
+        raise AssertionError("tenacity ends by returning or raising")
+
+    async def listen(
+        self,
+        channel: str,
+        callback: NotificationCallback,
+        *,
+        on_connect: Callable[[], None] | None = None,
+    ) -> None:
+        """Hand every notification on `channel` to `callback(channel, payload)` until cancelled.
+
+        Uses a connection of its own and reconnects for ever; `on_connect` is called after each
+        connect, because what was notified meanwhile is lost. Run it in a TaskGroup.
+        """
+        while True:
+            with contextlib.suppress(*CONNECT_ERRORS, asyncpg.InterfaceError):
+                await self._listen_once(channel, callback, on_connect)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen_once(
+        self, channel: str, callback: NotificationCallback, on_connect: Callable[[], None] | None
+    ) -> None:
+        connection = await _open_connection(self._dsn, f"{self._application_name} listener")
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: ended.set())
+        try:
+            await connection.add_listener(
+                channel, lambda _connection, _pid, name, payload: callback(name, payload)
+            )
+            if on_connect is not None:
+                on_connect()
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LISTEN_CHECK_SECONDS):
+                        await ended.wait()
+                        return
+                # a silent connection may be a dead one
+                async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                    await connection.execute("SELECT 1")
+        finally:
+            connection.terminate()
+
+    async def close(self) -> None:
+        """Wait for borrowed connections for a moment, then close all."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _open_connection(dsn: str, application_name: str) -> Any:
+    connection = await asyncpg.connect(dsn, **_connect_arguments(application_name))
+    await prepare_connection(connection)
+    return connection
+
+
+async def _open_pool(dsn: str, application_name: str, max_size: int) -> Any:
+    await pooler.refuse_transaction_pooler(dsn, timeout_seconds=CONNECT_TIMEOUT_SECONDS)
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=max_size,
+        init=prepare_connection,
+        reset=_reset,
+        **_connect_arguments(application_name),
+    )
+    await pool
+    return pool
+
+
+def _connect_arguments(application_name: str) -> dict[str, Any]:
+    return {
+        "timeout": CONNECT_TIMEOUT_SECONDS,
+        "command_timeout": COMMAND_TIMEOUT_SECONDS,
+        "server_settings": {"application_name": application_name, **keepalive.SERVER_SETTINGS},
+    }
+
+
+async def prepare_connection(connection: Any) -> None:
+    """Set keepalives and make json and jsonb read and write Python values."""
+    keepalive.enable(connection)
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name,
+            schema="pg_catalog",
+            encoder=_encode_json,
+            decoder=orjson.loads,
+        )
+
+
+def _encode_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def _reset(connection: Any) -> None:
+    """Leave out asyncpg's reset query: nothing here changes session state; it is a round trip."""
+    del connection
+
+
+def _retrying(patience_seconds: float) -> tenacity.AsyncRetrying:
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(CONNECT_ERRORS),
+        stop=tenacity.stop_after_delay(patience_seconds),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=1.0),
+        reraise=True,
+    )
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    reason = str(error) or type(error).__name__
+    return DatabaseUnavailable(
+        f"Postgres did not answer within {PATIENCE_SECONDS:.0f} s: {reason}; "
+        "check TRANSSHIP_POSTGRES_DSN and that the server runs"
+    )
