@@ -1,9 +1,9 @@
 """The adapter contract, version 0: what Transship asks of a kind of registry.
 
-`Adapter` is the contract; `RegistryAdapter` (adapters/docker_registry.py builds on it) is a complete
-implementation for any conformant registry. Adapters list, prepare, delete and hand out the content
-store of a repository; they never filter, and the copying itself is not theirs. Never return success
-for something that was not done: raise Unsupported.
+`Adapter` is the contract; `DockerRegistryAdapter` (adapters/docker_registry.py) is a complete
+implementation for any conformant registry, and a vendor overrides only what differs. Adapters list,
+prepare, delete and hand out the content store of a repository; they never filter, and the copying
+itself is not theirs. Never return success for something that was not done: raise Unsupported.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from protocol.content import ContentStore, ListedArtifact
@@ -39,12 +40,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterContext:
-    """Everything a factory is given."""
+    """Everything a factory is given.
+
+    `layout_roots` are the directories beneath which OCI layouts may live; none means no layouts.
+    """
 
     endpoint: Endpoint
     credential: Credential | None
     transport: Transport
     local_registry: Registry | None = None
+    layout_roots: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,5 +109,5 @@ class Adapter(ABC):
         del repository
         return None
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - most adapters hold nothing
         """Give back what the adapter holds; the transport is not the adapter's."""

@@ -1,0 +1,74 @@
+"""The places that the contract suites run over: one of every kind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from adapters import oci_layout
+from adapters.base import Adapter, AdapterContext, Endpoint
+from adapters.oci_layout import OciLayoutAdapter
+from protocol.content import ContentStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Somewhere that content can be kept, empty at first."""
+
+    open: Callable[[str], ContentStore]
+    adapter: Adapter | None = None
+    sha512: bool = True
+
+
+def needs_program(name: str) -> str:
+    """Return a program's path; skip without it, but fail in CI, which installs it."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CI") == "true":  # noqa: TID251 - the CI says so itself
+            pytest.fail(f"{name} is not installed, and CI must run this")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def layout_adapter(url: str, *, roots: Sequence[Path]) -> OciLayoutAdapter:
+    """Build the adapter of an endpoint with layouts."""
+    context = AdapterContext(
+        endpoint=Endpoint(kind="oci-layout", url=url),
+        credential=None,
+        transport=cast("Any", None),  # layouts talk to nobody
+        layout_roots=tuple(roots),
+    )
+    return OciLayoutAdapter(context)
+
+
+@asynccontextmanager
+async def layout_directory(folder: Path) -> AsyncIterator[Place]:
+    """Layouts beneath a root, as a server has them."""
+    root = folder / "layouts"
+    root.mkdir()
+    adapter = layout_adapter(f"oci://{root}", roots=[folder])
+    yield Place(open=adapter.content, adapter=adapter)
+    await adapter.close()
+
+
+@asynccontextmanager
+async def layout_archive(folder: Path) -> AsyncIterator[Place]:
+    """One tar file for each repository, as one-shot commands write them."""
+    async with AsyncExitStack() as stack:
+        stores = {
+            name: await stack.enter_async_context(
+                oci_layout.open_archive(folder / f"{name.replace('/', '-')}.tar", writes=True)
+            )
+            for name in ("mirror/app", "mirror/neighbour", "mirror/nowhere")
+        }
+        yield Place(open=stores.__getitem__)
+
+
+KINDS = {"oci-layout": layout_directory, "oci-archive": layout_archive}
