@@ -1,0 +1,85 @@
+"""An execution: one run of a policy, as it is asked for and as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from jobservice.domain.policy import TriggerKind
+
+
+class ExecutionStatus(StrEnum):
+    """The roll-up of an execution's tasks; the schema computes it from the counters."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExecution:
+    """What starts an execution. Its first task is the plan, of type `job_type`.
+
+    The run follows `snapshot` alone, which holds no secrets. With `single_active` it is refused
+    while another such execution of the policy is unfinished.
+    """
+
+    vendor_type: str
+    job_type: str
+    policy_id: int | None
+    trigger: TriggerKind
+    snapshot: Mapping[str, Any]
+    single_active: bool = False
+    project_id: int | None = None
+    zone: str | None = None
+    priority: int = 0
+    started_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One row. `unchanged` counts the succeeded tasks that found nothing to do."""
+
+    id: int
+    vendor_type: str
+    policy_id: int | None
+    trigger: TriggerKind
+    status: ExecutionStatus
+    status_text: str
+    total: int
+    succeeded: int
+    failed: int
+    stopped: int
+    unchanged: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    stop_requested_at: datetime | None
+
+    @property
+    def in_progress(self) -> int:
+        """How many tasks have not ended."""
+        return self.total - self.succeeded - self.failed - self.stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Something that an execution did not do."""
+
+    reason: str
+    subject: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Why something was left out, how often, and the first examples as (subject, detail)."""
+
+    reason: str
+    count: int
+    examples: tuple[tuple[str, str], ...]

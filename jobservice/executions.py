@@ -1,0 +1,79 @@
+"""Use cases around executions: start, stop, look."""
+
+from __future__ import annotations
+
+from database.pool import Database
+from jobservice.domain.execution import Execution, NewExecution, Outcome
+from jobservice.domain.listing import Listing, Rows
+from jobservice.domain.task import Task
+from jobservice.errors import NotFound
+from jobservice.store import executions as executions_store
+from jobservice.store import logs as logs_store
+from jobservice.store import outcomes as outcomes_store
+from jobservice.store import stopping as stopping_store
+from jobservice.store import tasks as tasks_store
+
+
+async def start(database: Database, new: NewExecution) -> int:
+    """Record an execution with its plan and ring for it; return its id. Raise PolicyRunning."""
+    async with database.transaction() as connection:
+        return await executions_store.insert(connection, new)
+
+
+async def stop(database: Database, execution_id: int) -> None:
+    """Ask an execution to stop; nothing happens to one that ended. Raise NotFound.
+
+    What has not started is stopped at once, what runs within two seconds.
+    """
+    async with database.transaction() as connection:
+        requested = await stopping_store.request(connection, execution_id)
+    if requested is None:
+        raise NotFound("execution", execution_id)
+    if requested:
+        # A transaction of its own: from here on the plan can add nothing. If we die in between,
+        # the rescuer does this.
+        await database.run(lambda c: stopping_store.stop_unstarted(c, execution_id))
+
+
+async def get(database: Database, execution_id: int) -> Execution:
+    """Return an execution; raise NotFound."""
+    async with database.connection() as connection:
+        execution = await executions_store.get(connection, execution_id)
+    if execution is None:
+        raise NotFound("execution", execution_id)
+    return execution
+
+
+async def page(database: Database, listing: Listing) -> Rows[Execution]:
+    """Return one page of executions; fields are named as in store.executions.COLUMNS."""
+    async with database.connection() as connection:
+        return await executions_store.page(connection, listing)
+
+
+async def outcomes(database: Database, execution_id: int) -> tuple[Outcome, ...]:
+    """Return what an execution left out and why."""
+    async with database.connection() as connection:
+        return await outcomes_store.of_execution(connection, execution_id)
+
+
+async def tasks_page(database: Database, execution_id: int, listing: Listing) -> Rows[Task]:
+    """Return one page of an execution's tasks; fields as in store.tasks.COLUMNS. Raise NotFound."""
+    await get(database, execution_id)
+    async with database.connection() as connection:
+        return await tasks_store.page(connection, execution_id, listing)
+
+
+async def task(database: Database, execution_id: int, task_id: int) -> Task:
+    """Return a task of an execution; raise NotFound."""
+    async with database.connection() as connection:
+        found = await tasks_store.get(connection, execution_id, task_id)
+    if found is None:
+        raise NotFound("task", task_id)
+    return found
+
+
+async def task_log(database: Database, execution_id: int, task_id: int) -> str:
+    """Return a task's log, its end where it is long; raise NotFound."""
+    await task(database, execution_id, task_id)
+    async with database.connection() as connection:
+        return await logs_store.text(connection, task_id)

@@ -1,0 +1,118 @@
+"""The table jobservice.executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from database.pool import Connection
+from jobservice.domain.execution import Execution, ExecutionStatus, NewExecution
+from jobservice.domain.listing import Listing, Rows
+from jobservice.domain.policy import TriggerKind
+from jobservice.errors import PolicyRunning
+from jobservice.store import listing as listing_sql
+
+DISPATCH_CHANNEL = "jobservice_dispatch"
+ENDED_CHANNEL = "jobservice_ended"
+PLAN_QUEUE = "plan"
+
+COLUMNS = {
+    "id": "id",
+    "vendor_type": "vendor_type",
+    "policy_id": "policy_id",
+    "status": "status",
+    "trigger": "trigger",
+    "total": "total",
+    "failed": "failed",
+    "succeed": "succeeded",
+    "stopped": "stopped",
+    "start_time": "created_at",
+    "end_time": "ended_at",
+}
+
+SELECT = """
+SELECT id, vendor_type, policy_id, trigger, status, status_text, total, succeeded, failed, stopped,
+       unchanged, created_at, started_at, ended_at, stop_requested_at
+FROM jobservice.executions
+"""
+
+
+async def page(connection: Connection, listing: Listing) -> Rows[Execution]:
+    """Return one page of executions; fields are named as in COLUMNS."""
+    select = listing_sql.select(SELECT, listing, COLUMNS)
+    count = listing_sql.count("jobservice.executions", listing, COLUMNS)
+    rows = await connection.fetch(select.sql, *select.parameters)
+    total = await connection.fetchval(count.sql, *count.parameters)
+    return Rows(items=tuple(_execution(row) for row in rows), total=total)
+
+
+GET = SELECT + "WHERE id = $1"
+
+
+async def get(connection: Connection, execution_id: int) -> Execution | None:
+    """Return an execution."""
+    row = await connection.fetchrow(GET, execution_id)
+    return _execution(row) if row else None
+
+
+INSERT = f"""
+WITH execution AS (
+    INSERT INTO jobservice.executions
+        (vendor_type, policy_id, trigger, policy_snapshot, single_active, project_id, zone,
+         priority, started_by)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    RETURNING id
+), plan AS (
+    INSERT INTO jobservice.tasks (execution_id, job_type, is_plan, queue, zone, priority)
+    SELECT id, $10, true, '{PLAN_QUEUE}', $7, $8 FROM execution
+)
+SELECT id, pg_notify('{DISPATCH_CHANNEL}', '') FROM execution
+"""  # noqa: S608  constants of this module
+
+
+async def insert(connection: Connection, new: NewExecution) -> int:
+    """Add an execution and its plan task, ring for the dispatcher; return the execution's id.
+
+    Raise PolicyRunning when the policy wants one execution at a time and has one.
+    """
+    try:
+        execution_id: int = await connection.fetchval(
+            INSERT,
+            new.vendor_type,
+            new.policy_id,
+            new.trigger,
+            dict(new.snapshot),
+            new.single_active,
+            new.project_id,
+            new.zone,
+            new.priority,
+            new.started_by,
+            new.job_type,
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise PolicyRunning(
+            f"policy {new.policy_id} runs one execution at a time and has an unfinished one; "
+            "wait for it or stop it"
+        ) from error
+    return execution_id
+
+
+UNFINISHED = """
+SELECT id FROM jobservice.executions WHERE policy_id = $1 AND ended_at IS NULL ORDER BY id LIMIT 5
+"""
+
+
+async def unfinished_of_policy(connection: Connection, policy_id: int) -> tuple[int, ...]:
+    """Return up to five unfinished executions of a policy."""
+    return tuple(row["id"] for row in await connection.fetch(UNFINISHED, policy_id))
+
+
+def _execution(row: Any) -> Execution:
+    return Execution(
+        **{
+            **dict(row),
+            "trigger": TriggerKind(row["trigger"]),
+            "status": ExecutionStatus(row["status"]),
+        }
+    )

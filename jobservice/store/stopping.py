@@ -1,0 +1,83 @@
+"""Stopping: what has not started ends at once, what runs is told.
+
+Lock order everywhere in this package: tasks (by id), then their execution.
+"""
+
+from __future__ import annotations
+
+from database.pool import Connection
+
+STOP_CHANNEL = "jobservice_stop"
+
+REQUEST = """
+UPDATE jobservice.executions
+SET stop_requested_at = CASE WHEN ended_at IS NULL THEN coalesce(stop_requested_at, now())
+                             ELSE stop_requested_at END
+WHERE id = $1
+RETURNING ended_at IS NULL
+"""
+
+
+async def request(connection: Connection, execution_id: int) -> bool | None:
+    """Note the wish; True if there is something to stop, False if it ended, None if unknown."""
+    unfinished: bool | None = await connection.fetchval(REQUEST, execution_id)
+    return unfinished
+
+
+STOP_UNSTARTED = f"""
+WITH unfinished AS MATERIALIZED (
+    SELECT id, status FROM jobservice.tasks
+    WHERE execution_id = $1
+      AND status IN ('pending', 'queued', 'retrying', 'running')
+    ORDER BY id FOR NO KEY UPDATE
+), told AS (
+    UPDATE jobservice.tasks AS task
+    SET stop_requested_at = coalesce(task.stop_requested_at, now())
+    FROM unfinished WHERE task.id = unfinished.id AND unfinished.status = 'running'
+), stopped AS (
+    UPDATE jobservice.tasks AS task
+    SET status = 'stopped', ended_at = now(), stop_requested_at = now()
+    FROM unfinished WHERE task.id = unfinished.id AND unfinished.status <> 'running'
+    RETURNING task.is_plan
+), counted AS (
+    SELECT count(*) FILTER (WHERE NOT is_plan) AS tasks, count(*) FILTER (WHERE is_plan) AS plans
+    FROM stopped
+)
+UPDATE jobservice.executions AS execution
+SET stopped = execution.stopped + counted.tasks,
+    plan_status = CASE WHEN counted.plans > 0 THEN 'stopped' ELSE execution.plan_status END
+FROM counted
+WHERE execution.id = $1 AND execution.stop_requested_at IS NOT NULL
+RETURNING pg_notify('{STOP_CHANNEL}', execution.id::text)
+"""  # noqa: S608  constants of this module
+
+
+async def stop_unstarted(connection: Connection, execution_id: int) -> None:
+    """Stop what does not run yet and tell the workers of the rest; may be repeated."""
+    await connection.execute(STOP_UNSTARTED, execution_id)
+
+
+OVERDUE = """
+SELECT DISTINCT task.execution_id
+FROM jobservice.executions AS execution
+JOIN jobservice.tasks AS task ON task.execution_id = execution.id
+WHERE execution.ended_at IS NULL AND execution.stop_requested_at IS NOT NULL
+  AND (task.status IN ('pending', 'queued', 'retrying')
+       OR (task.status = 'running' AND task.stop_requested_at IS NULL))
+LIMIT 100
+"""
+
+
+async def overdue(connection: Connection) -> tuple[int, ...]:
+    """Return executions whose stop was accepted and not carried out, because its process died."""
+    return tuple(row["execution_id"] for row in await connection.fetch(OVERDUE))
+
+
+STOP_REQUESTED = """
+SELECT id FROM jobservice.tasks WHERE id = ANY($1::bigint[]) AND stop_requested_at IS NOT NULL
+"""
+
+
+async def requested_of(connection: Connection, task_ids: list[int]) -> tuple[int, ...]:
+    """Return those of these tasks that are to stop."""
+    return tuple(row["id"] for row in await connection.fetch(STOP_REQUESTED, task_ids))

@@ -1,0 +1,89 @@
+"""The table jobservice.tasks, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from database.pool import Connection
+from jobservice.domain.listing import Equals, Listing, Rows
+from jobservice.domain.task import Progress, Task, TaskError, TaskStatus
+from jobservice.store import listing as listing_sql
+
+COLUMNS = {
+    "id": "task.id",
+    "execution_id": "task.execution_id",
+    "is_plan": "task.is_plan",
+    "job_type": "task.job_type",
+    "status": "task.status",
+    "attempt": "task.attempt",
+    "start_time": "coalesce(task.started_at, task.created_at)",
+    "end_time": "task.ended_at",
+}
+
+SELECT = """
+SELECT task.id, task.execution_id, task.job_type, task.status, task.parameters, task.attempt,
+       task.rescues, task.error, task.result, task.not_before, task.worker_id, task.created_at,
+       task.started_at, task.ended_at, progress.bytes_done, progress.bytes_total,
+       progress.items_done, progress.items_total
+FROM jobservice.tasks AS task
+LEFT JOIN jobservice.task_progress AS progress ON progress.task_id = task.id
+"""
+
+
+async def page(connection: Connection, execution_id: int, listing: Listing) -> Rows[Task]:
+    """Return one page of an execution's tasks, its plan left out; fields as in COLUMNS."""
+    scope = (
+        Equals(field="execution_id", value=execution_id),
+        Equals(field="is_plan", value=False),
+    )
+    scoped = Listing(
+        conditions=(*scope, *listing.conditions),
+        order=listing.order,
+        page=listing.page,
+        page_size=listing.page_size,
+    )
+    select = listing_sql.select(SELECT, scoped, COLUMNS)
+    count = listing_sql.count("jobservice.tasks AS task", scoped, COLUMNS)
+    rows = await connection.fetch(select.sql, *select.parameters)
+    total = await connection.fetchval(count.sql, *count.parameters)
+    return Rows(items=tuple(_task(row) for row in rows), total=total)
+
+
+GET = SELECT + "WHERE task.id = $2 AND task.execution_id = $1"
+
+
+async def get(connection: Connection, execution_id: int, task_id: int) -> Task | None:
+    """Return a task of an execution; its plan has a log too and is found."""
+    row = await connection.fetchrow(GET, execution_id, task_id)
+    return _task(row) if row else None
+
+
+def _task(row: Any) -> Task:
+    return Task(
+        id=row["id"],
+        execution_id=row["execution_id"],
+        job_type=row["job_type"],
+        status=TaskStatus(row["status"]),
+        parameters=row["parameters"],
+        attempt=row["attempt"],
+        rescues=row["rescues"],
+        error=TaskError.from_json(row["error"]) if row["error"] else None,
+        result=row["result"],
+        progress=_progress(row),
+        not_before=row["not_before"],
+        worker_id=row["worker_id"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def _progress(row: Any) -> Progress | None:
+    if row["bytes_done"] is None:
+        return None
+    return Progress(
+        bytes_done=row["bytes_done"],
+        bytes_total=row["bytes_total"],
+        items_done=row["items_done"],
+        items_total=row["items_total"],
+    )
