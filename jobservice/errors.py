@@ -6,10 +6,12 @@ JobserviceError
 ├── NotFound                 what, key
 ├── NameTaken                what, name
 ├── Changed                  somebody else changed it meanwhile: what, key
-└── PreconditionFailed       right request, wrong moment
-    ├── EndpointInUse
-    ├── PolicyDisabled
-    └── PolicyRunning
+├── PreconditionFailed       right request, wrong moment
+│   ├── EndpointInUse
+│   ├── PolicyDisabled
+│   └── PolicyRunning
+├── LeaseLost                a worker's task is somebody else's by now: task_id
+└── ExecutionStopped         a plan's execution was asked to stop: execution_id
 """
 
 from __future__ import annotations
@@ -79,3 +81,19 @@ class PolicyDisabled(PreconditionFailed):
 
 class PolicyRunning(PreconditionFailed):
     """The policy has executions that are not finished."""
+
+
+class LeaseLost(JobserviceError):
+    """The task this worker ran was given to another one; nothing may be written for it."""
+
+    def __init__(self, task_id: int) -> None:
+        super().__init__(f"task {task_id} belongs to another worker by now")
+        self.task_id = task_id
+
+
+class ExecutionStopped(JobserviceError):
+    """The execution takes no further tasks, because somebody asked it to stop."""
+
+    def __init__(self, execution_id: int) -> None:
+        super().__init__(f"execution {execution_id} was asked to stop")
+        self.execution_id = execution_id
