@@ -1,0 +1,187 @@
+"""The table jobservice.endpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from database.pool import Connection
+from jobservice.domain.endpoint import (
+    CredentialType,
+    EndpointSettings,
+    EndpointStatus,
+    StoredEndpoint,
+)
+from jobservice.domain.listing import Listing, Rows
+from jobservice.errors import NameTaken
+from jobservice.store import listing as listing_sql
+
+COLUMNS = {
+    "id": "id",
+    "name": "name",
+    "type": "kind",
+    "url": "url",
+    "status": "status",
+    "insecure": "insecure",
+    "description": "description",
+    "creation_time": "created_at",
+    "update_time": "updated_at",
+}
+
+SELECT = """
+SELECT id, name, kind, url, credential_type, access_key, access_secret_sealed, insecure,
+       ca_certificate, description, status, checked_at, zone, created_at, updated_at
+FROM jobservice.endpoints
+"""
+
+
+async def page(connection: Connection, listing: Listing) -> Rows[StoredEndpoint]:
+    """Return one page of endpoints; fields are named as in COLUMNS."""
+    select = listing_sql.select(SELECT, listing, COLUMNS)
+    count = listing_sql.count("jobservice.endpoints", listing, COLUMNS)
+    rows = await connection.fetch(select.sql, *select.parameters)
+    total = await connection.fetchval(count.sql, *count.parameters)
+    return Rows(items=tuple(_endpoint(row) for row in rows), total=total)
+
+
+GET = SELECT + "WHERE id = $1"
+GET_LOCKED = GET + " FOR UPDATE"
+GET_BY_NAME = SELECT + "WHERE name = $1"
+
+
+async def get(connection: Connection, endpoint_id: int) -> StoredEndpoint | None:
+    """Return an endpoint."""
+    row = await connection.fetchrow(GET, endpoint_id)
+    return _endpoint(row) if row else None
+
+
+async def get_locked(connection: Connection, endpoint_id: int) -> StoredEndpoint | None:
+    """Return an endpoint and keep others from changing it until the transaction ends."""
+    row = await connection.fetchrow(GET_LOCKED, endpoint_id)
+    return _endpoint(row) if row else None
+
+
+async def get_by_name(connection: Connection, name: str) -> StoredEndpoint | None:
+    """Return the endpoint with this name."""
+    row = await connection.fetchrow(GET_BY_NAME, name)
+    return _endpoint(row) if row else None
+
+
+BY_IDS = SELECT + "WHERE id = ANY($1)"
+
+
+async def by_ids(connection: Connection, ids: set[int]) -> dict[int, StoredEndpoint]:
+    """Return the endpoints that are there."""
+    rows = await connection.fetch(BY_IDS, list(ids))
+    return {row["id"]: _endpoint(row) for row in rows}
+
+
+NEXT_ID = "SELECT nextval(pg_get_serial_sequence('jobservice.endpoints', 'id'))"
+
+
+async def next_id(connection: Connection) -> int:
+    """Take the id of an endpoint to come; its secret is sealed for that id."""
+    endpoint_id: int = await connection.fetchval(NEXT_ID)
+    return endpoint_id
+
+
+INSERT = """
+INSERT INTO jobservice.endpoints
+    (id, access_secret_sealed, name, kind, url, credential_type, access_key, insecure,
+     ca_certificate, description, status, checked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'healthy', now())
+"""
+
+
+async def insert(
+    connection: Connection, endpoint_id: int, settings: EndpointSettings, sealed: bytes | None
+) -> None:
+    """Add an endpoint that was just found healthy; raise NameTaken."""
+    try:
+        await connection.execute(INSERT, endpoint_id, sealed, *_values(settings))
+    except asyncpg.UniqueViolationError as error:
+        raise NameTaken("registry", settings.name) from error
+
+
+UPDATE = """
+UPDATE jobservice.endpoints
+SET access_secret_sealed = $2, name = $3, kind = $4, url = $5, credential_type = $6,
+    access_key = $7, insecure = $8, ca_certificate = $9, description = $10,
+    status = 'healthy', checked_at = now(), updated_at = now()
+WHERE id = $1
+"""
+
+
+async def update(
+    connection: Connection, endpoint_id: int, settings: EndpointSettings, sealed: bytes | None
+) -> None:
+    """Replace an endpoint's settings, just found healthy; raise NameTaken."""
+    try:
+        await connection.execute(UPDATE, endpoint_id, sealed, *_values(settings))
+    except asyncpg.UniqueViolationError as error:
+        raise NameTaken("registry", settings.name) from error
+
+
+SET_STATUS = """
+UPDATE jobservice.endpoints SET status = $2, checked_at = now() WHERE id = $1
+"""
+
+
+async def set_status(connection: Connection, endpoint_id: int, status: EndpointStatus) -> None:
+    """Remember what a check found."""
+    await connection.execute(SET_STATUS, endpoint_id, status)
+
+
+USERS = """
+SELECT name FROM jobservice.policies
+WHERE source_endpoint_id = $1 OR destination_endpoint_id = $1 ORDER BY name LIMIT 5
+"""
+
+
+async def policies_using(connection: Connection, endpoint_id: int) -> tuple[str, ...]:
+    """Return the names of up to five policies that refer to an endpoint."""
+    return tuple(row["name"] for row in await connection.fetch(USERS, endpoint_id))
+
+
+DELETE = "DELETE FROM jobservice.endpoints WHERE id = $1"
+
+
+async def delete(connection: Connection, endpoint_id: int) -> None:
+    """Remove an endpoint that nothing refers to."""
+    await connection.execute(DELETE, endpoint_id)
+
+
+def _values(settings: EndpointSettings) -> tuple[Any, ...]:
+    return (
+        settings.name,
+        settings.kind,
+        settings.url,
+        settings.credential_type,
+        settings.access_key,
+        settings.insecure,
+        settings.ca_certificate,
+        settings.description,
+    )
+
+
+def _endpoint(row: Any) -> StoredEndpoint:
+    return StoredEndpoint(
+        id=row["id"],
+        settings=EndpointSettings(
+            name=row["name"],
+            kind=row["kind"],
+            url=row["url"],
+            credential_type=CredentialType(row["credential_type"]),
+            access_key=row["access_key"],
+            insecure=row["insecure"],
+            ca_certificate=row["ca_certificate"],
+            description=row["description"],
+        ),
+        access_secret_sealed=row["access_secret_sealed"],
+        status=EndpointStatus(row["status"]),
+        checked_at=row["checked_at"],
+        zone=row["zone"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

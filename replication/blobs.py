@@ -1,0 +1,190 @@
+"""Bring one blob to the destination: known there? mount it? else stream it, verified and resumable.
+
+Requests for a new blob: POST (which also asks whether it is there, by `mount`), GET, PUT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from contextlib import aclosing, suppress
+
+import tenacity
+
+from protocol.content import BlobUpload, ContentSource, ContentStore
+from protocol.descriptor import Descriptor
+from protocol.errors import (
+    Denied,
+    NotFound,
+    ProtocolError,
+    RangeNotSatisfiable,
+    Rejected,
+    Unavailable,
+    Unreachable,
+    Unsupported,
+    UntrustedCertificate,
+)
+from replication.context import CopyContext
+from replication.errors import CopyFailed, Side, failing
+from replication.stream import VerifiedStream
+from replication.tally import Settled, Tally
+
+_CANCEL_SECONDS = 1.0
+_BACKOFF_LIMIT_SECONDS = 5.0
+_TRANSIENT = (Unreachable, Unavailable, RangeNotSatisfiable)
+
+
+class BlobCopier:
+    """Copies blobs of one transfer; several may be under way at once."""
+
+    def __init__(
+        self, source: ContentSource, destination: ContentStore, context: CopyContext, tally: Tally
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._context = context
+        self._memory = context.memory
+        self._repository = destination.repository
+        self._tally = tally
+
+    async def copy(self, blob: Descriptor) -> None:
+        """Return when the blob is at the destination; raise CopyFailed.
+
+        Of transfers that want the same blob, one uploads it; the others wait and mount it then.
+        """
+        self._tally.found(blob)
+        if self._place(blob) is None:
+            async with self._memory.turns.turn(self._turn(blob)):
+                if self._place(blob) is None:
+                    await self._bring(blob)
+                    return
+        await self._bring(blob)
+
+    def forget(self, blob: Descriptor) -> None:
+        """Stop trusting what is known of a blob in the destination repository."""
+        self._memory.forget(self._repository, blob.digest)
+
+    def _turn(self, blob: Descriptor) -> Hashable:
+        if self._destination.capabilities.mounts_across_repositories:
+            return blob.digest
+        return (blob.digest, self._repository)
+
+    def _place(self, blob: Descriptor) -> str | None:
+        """Return a repository of the destination from which the blob can be had, this one first."""
+        if self._memory.holds(self._repository, blob.digest):
+            return self._repository
+        if self._destination.capabilities.mounts_across_repositories:
+            return self._memory.elsewhere(self._repository, blob.digest)
+        return None
+
+    async def _bring(self, blob: Descriptor) -> None:
+        place = self._place(blob)
+        if place == self._repository:
+            self._settle(blob, Settled.SKIPPED)
+            return
+        upload = await self._begin(blob, mount_from=place)
+        if upload is None:
+            self._settle(blob, Settled.MOUNTED if place else Settled.SKIPPED)
+        else:
+            self._settle(blob, await self._upload(blob, upload))
+
+    def _settle(self, blob: Descriptor, how: Settled) -> None:
+        self._memory.remember(self._repository, blob.digest)
+        self._tally.settled(blob, how)
+
+    async def _begin(self, blob: Descriptor, *, mount_from: str | None) -> BlobUpload | None:
+        """Open an upload; None if the blob is there. A failing mount is tried without."""
+        async with self._context.limits.destination:
+            with failing(Side.DESTINATION, "beginning the upload of blob", self._name(blob)):
+                if mount_from is None:
+                    return await self._ask(blob)
+                try:
+                    return await self._destination.begin_blob(blob, mount_from=mount_from)
+                except (NotFound, Denied, Unsupported, Rejected):
+                    self._memory.forget(mount_from, blob.digest)
+                    return await self._ask(blob)
+
+    async def _ask(self, blob: Descriptor) -> BlobUpload | None:
+        if self._destination.capabilities.mounts:
+            return await self._destination.begin_blob(blob, mount_from=self._repository)
+        if await self._destination.has_blob(blob):
+            return None
+        return await self._destination.begin_blob(blob)
+
+    async def _upload(self, blob: Descriptor, upload: BlobUpload) -> Settled:
+        stream = VerifiedStream(
+            self._source,
+            blob,
+            moved=lambda count_bytes: self._tally.moved(blob, count_bytes),
+            bandwidth=self._context.bandwidth,
+        )
+        session: BlobUpload | None = upload
+        try:
+            async for attempt in self._attempts():
+                with attempt:
+                    if attempt.retry_state.attempt_number > 1 and session is not None:
+                        session = await self._recovered(blob, session)
+                    if session is None:
+                        return Settled.COPIED  # committed after all: only its answer was lost
+                    await self._send(blob, session, stream)
+        except BaseException:
+            await _give_up(session)
+            raise
+        return Settled.COPIED
+
+    def _attempts(self) -> tenacity.AsyncRetrying:
+        return tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self._context.blob_attempts),
+            wait=tenacity.wait_random_exponential(
+                multiplier=self._context.retry_seconds, max=_BACKOFF_LIMIT_SECONDS
+            ),
+            retry=tenacity.retry_if_exception(_is_transient),
+            reraise=True,
+        )
+
+    async def _send(self, blob: Descriptor, upload: BlobUpload, stream: VerifiedStream) -> None:
+        """Stream from the source into the upload; blame the side that failed."""
+        async with (
+            self._context.limits.both(),
+            aclosing(stream.chunks(upload.offset_bytes)) as chunks,
+        ):
+            try:
+                await upload.send(chunks)
+            except (ProtocolError, OSError) as error:
+                at_source = stream.failure is not None
+                raise CopyFailed(
+                    side=Side.SOURCE if at_source else Side.DESTINATION,
+                    operation="reading blob" if at_source else "writing blob",
+                    reference=self._name(blob),
+                    cause=stream.failure or error,
+                ) from error
+
+    async def _recovered(self, blob: Descriptor, upload: BlobUpload) -> BlobUpload | None:
+        """Return an upload that stands where the store stands; None if the blob is there by now."""
+        async with self._context.limits.destination:
+            with failing(Side.DESTINATION, "resuming the upload of blob", self._name(blob)):
+                try:
+                    await upload.recover()
+                except NotFound:
+                    return await self._ask(blob)
+                return upload
+
+    def _name(self, blob: Descriptor) -> str:
+        return f"{self._tally.transfer.source_repository}@{blob.digest}"
+
+
+def _is_transient(error: BaseException) -> bool:
+    return (
+        isinstance(error, CopyFailed)
+        and isinstance(error.cause, _TRANSIENT)
+        and not isinstance(error.cause, UntrustedCertificate)
+    )
+
+
+async def _give_up(upload: BlobUpload | None) -> None:
+    """Give a session back, briefly: a stop must not wait for a registry that does not answer."""
+    if upload is None:
+        return
+    with suppress(ProtocolError, OSError, TimeoutError):
+        async with asyncio.timeout(_CANCEL_SECONDS):
+            await upload.cancel()
