@@ -39,6 +39,10 @@ CONNECT_ERRORS = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+# What the packages above catch, without knowing the driver.
+UniqueViolation = asyncpg.UniqueViolationError
+# Postgres 18 tells RESTRICT from the rest; 15 does not.
+REFERENCE_VIOLATIONS = (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
