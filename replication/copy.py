@@ -28,8 +28,11 @@ async def copy_transfer(
     source: ContentSource,
     destination: ContentStore,
     context: CopyContext,
+    standing: Descriptor | None = None,
 ) -> TransferReport:
     """Carry out a transfer and return what it moved.
+
+    `standing` is the root at the destination, if the caller has just seen it under all its tags.
 
     Raise CopyFailed when the artifact did not arrive whole: none of its tags was written then, and
     whatever `context.before_commit` raises. It may be repeated: what arrived is not moved again.
@@ -38,7 +41,7 @@ async def copy_transfer(
     context.listener.transfer_started(transfer)
     report = None
     try:
-        await _ArtifactCopy(source, destination, context, tally).run()
+        await _ArtifactCopy(source, destination, context, tally).run(standing)
         report = tally.report()
         return report
     finally:
@@ -55,8 +58,9 @@ class _ArtifactCopy:
         self._transfer = tally.transfer
         self._nodes = NodeCopier(source, destination, context, tally)
 
-    async def run(self) -> None:
-        standing, missing = await self._look()
+    async def run(self, seen: Descriptor | None) -> None:
+        """Copy whatever is missing; `seen` saves looking."""
+        standing, missing = (seen, ()) if seen else await self._look()
         if standing is None:
             await self._copy_root()
             return

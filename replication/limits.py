@@ -47,7 +47,7 @@ class Bandwidth:
 
 
 class Limits:
-    """Exchanges at once with each registry; where both are needed, the source's turn comes first."""
+    """Exchanges at once with each registry; where both are needed, the source's comes first."""
 
     def __init__(self, *, source: int = 32, destination: int = 32) -> None:
         self.source = asyncio.Semaphore(source)
@@ -55,6 +55,6 @@ class Limits:
 
     @asynccontextmanager
     async def both(self) -> AsyncIterator[None]:
-        """Hold a turn at the source and one at the destination; everybody takes them in that order."""
+        """Hold a turn at the source and one at the destination; all take them in that order."""
         async with self.source, self.destination:
             yield

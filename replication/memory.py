@@ -22,6 +22,7 @@ class DestinationMemory:
         self._limit = locations
         self._held: OrderedDict[tuple[Digest, str], None] = OrderedDict()
         self._last: OrderedDict[Digest, str] = OrderedDict()
+        self._prepared: set[str] = set()
         self.turns = Turns()
 
     def holds(self, repository: str, digest: Digest) -> bool:
@@ -54,3 +55,13 @@ class DestinationMemory:
         self._held.pop((digest, repository), None)
         if self._last.get(digest) == repository:
             del self._last[digest]
+
+    def is_prepared(self, repository: str) -> bool:
+        """Say whether the repository was made ready for writing."""
+        return repository in self._prepared
+
+    def mark_prepared(self, repository: str) -> None:
+        """Note that the repository is ready; with too many of them the memory starts anew."""
+        if len(self._prepared) >= self._limit:
+            self._prepared.clear()
+        self._prepared.add(repository)

@@ -13,7 +13,7 @@ from protocol import manifest, media_types
 from protocol.content import ContentSource, ContentStore, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from protocol.errors import NotFound, RegistryError, Rejected, Unsupported
+from protocol.errors import Denied, NotFound, RegistryError, Rejected, Unsupported
 from protocol.manifest import Image, Index
 from replication import fanout, graph
 from replication.blobs import BlobCopier
@@ -141,7 +141,7 @@ class NodeCopier:
             async with self._context.limits.destination:
                 try:
                     return await self._destination.resolve(reference)
-                except NotFound:
+                except (NotFound, Denied):  # 403 stands for absent at some (Artifactory)
                     return None
 
     async def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
