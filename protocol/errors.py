@@ -114,6 +114,9 @@ class Refused(ExchangeError):
 class Unreachable(ExchangeError):
     """No usable answer: unknown host, refused connection, TLS failure, reset, no progress."""
 
+    transient: bool = False
+    """Whether another try may help at once: the peer was there and went silent or away."""
+
 
 class UntrustedCertificate(Unreachable):
     """The peer's certificate is not trusted by the CA in use."""
@@ -167,4 +170,6 @@ class Rejected(RegistryError):
 
 
 class Unavailable(RegistryError):
-    """5xx: worth another try."""
+    """5xx, or 408: worth another try."""
+
+    retry_after_seconds: float | None = None

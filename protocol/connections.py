@@ -1,0 +1,70 @@
+"""The connector: every connection is checked by the address it is really made to.
+
+A check of the name alone is not enough: names resolve to anything, and differently a second later.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import errno
+import ipaddress
+import socket
+from typing import Any
+
+import aiohttp
+from typing_extensions import override
+
+from protocol import guard
+
+PEER: contextvars.ContextVar[guard.Reach | None] = contextvars.ContextVar("peer", default=None)
+
+# No kernel answers connect() with it, so it marks our own refusal through any wrapping.
+REFUSED_ERRNO = errno.ECANCELED
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """A pool that connects nowhere the guard forbids; notes in PEER how deep the peer lies.
+
+    `within` None is for connections to a proxy: the administrator chose it, it is not checked.
+    """
+
+    def __init__(self, outbound: guard.Guard, within: guard.Reach | None, *, per_host: int) -> None:
+        super().__init__(
+            limit=0,
+            limit_per_host=per_host,
+            socket_factory=None if within is None else self._checked_socket,
+        )
+        self._guard = outbound
+        self._within = within
+        self._own_ports = outbound.ports_on_this_machine()
+
+    @override
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        """Hand out a connection of the pool, or a new one."""
+        connection = await super().connect(req, traces, timeout)
+        transport = connection.transport
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        if peer:
+            address = guard.literal(str(peer[0]))
+            PEER.set(None if address is None else guard.reach(address))
+        return connection
+
+    def _checked_socket(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, target = address
+        ip, port = ipaddress.ip_address(target[0].partition("%")[0]), target[1]
+        reason = self._guard.refusal(ip, port, self._within or guard.Reach.PUBLIC)
+        if reason is None and port in self._own_ports and _is_here(family, ip):
+            reason = f"{ip}:{port} belongs to this installation"
+        if reason is not None:
+            raise OSError(REFUSED_ERRNO, reason)
+        return socket.socket(family, kind, protocol)
+
+
+def _is_here(family: int, address: guard.Address) -> bool:
+    """Say whether an address is one of this machine's: only those can be bound."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,115 @@
+"""The outbound guard: which addresses Transship may connect to (DESIGN §4, "Outbound guard").
+
+Pure decisions; the transport asks before a request and again for the address it really connects to.
+Registries may be loopback and private. Whatever a registry sends us to (a redirect, a token realm,
+an upload's Location) may reach as far as the registry itself and no further.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import IntEnum
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_METADATA = frozenset(
+    ipaddress.ip_address(text)
+    for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+)
+
+
+class Reach(IntEnum):
+    """How deep into our own network an address lies."""
+
+    PUBLIC = 0
+    PRIVATE = 1
+    LOOPBACK = 2
+
+
+def unwrap(address: Address) -> Address:
+    """Return the IPv4 address inside an IPv4-mapped, NAT64 or 6to4 address."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    inner: ipaddress.IPv4Address | None = address.ipv4_mapped or address.sixtofour
+    if inner is None and address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return inner or address
+
+
+def literal(host: str) -> Address | None:
+    """Return the address that `host` writes out; None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def reach(address: Address) -> Reach:
+    """Say how deep an address lies."""
+    address = unwrap(address)
+    if address.is_loopback:
+        return Reach.LOOPBACK
+    return Reach.PUBLIC if address.is_global else Reach.PRIVATE
+
+
+def reach_of_host(host: str) -> Reach:
+    """Say how deep a host lies as far as its writing tells; a name counts as public."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return Reach.LOOPBACK
+    address = literal(host)
+    return Reach.PUBLIC if address is None else reach(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The decision. `forbidden` holds (host or address, port) of our own Postgres and Redis."""
+
+    forbidden: frozenset[tuple[str, int]] = frozenset()
+
+    def refusal(self, address: Address, port: int, within: Reach) -> str | None:
+        """Say why this connection may not be made; None lets it pass."""
+        address = unwrap(address)
+        special = _special(address)
+        if special is not None:
+            return f"{address} is {special}"
+        if (str(address), port) in self.forbidden:
+            return f"{address}:{port} belongs to this installation"
+        found = reach(address)
+        if found > within:
+            return f"{address} is a {found.name.lower()} address and the registry's is not"
+        return None
+
+    def host_refusal(self, host: str, port: int, within: Reach) -> str | None:
+        """Say why a host may not be asked, as far as its writing tells."""
+        address = literal(host)
+        if address is not None:
+            return self.refusal(address, port, within)
+        if (host, port) in self.forbidden:
+            return f"{host}:{port} belongs to this installation"
+        if reach_of_host(host) > within:
+            return f"{host} is a loopback address and the registry's is not"
+        return None
+
+    def ports_on_this_machine(self) -> frozenset[int]:
+        """Return the forbidden ports of this very machine, whatever address names it."""
+        ports = set()
+        for host, port in self.forbidden:
+            address = literal(host)
+            unspecified = address is not None and address.is_unspecified
+            if unspecified or reach_of_host(host) is Reach.LOOPBACK:
+                ports.add(port)
+        return frozenset(ports)
+
+
+def _special(address: Address) -> str | None:
+    if address.is_link_local or address in _METADATA:
+        return "a link-local or metadata address"
+    if address.is_unspecified or address in ipaddress.ip_network("0.0.0.0/8"):
+        return "the unspecified address"
+    if address.is_multicast:
+        return "a multicast address"
+    if address.is_reserved and not address.is_loopback:
+        return "a reserved address"
+    return None
