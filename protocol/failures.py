@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import aiohttp
@@ -100,6 +101,8 @@ def _no_connection(error: Exception, host: str, ca: str) -> str | None:
             detail = getattr(error.os_error, "reason", None) or str(error.os_error)
             return f"no TLS with {host} (checked against {ca}): {detail}"
         case aiohttp.ClientConnectorError():
-            return f"no connection to {host}: {error.os_error.strerror or error.os_error}"
+            number = error.os_error.errno
+            reason = os.strerror(number) if number else str(error.os_error)
+            return f"no connection to {host}: {reason}"
         case _:
             return None

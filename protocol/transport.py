@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import aiohttp
 from yarl import URL
@@ -145,6 +146,7 @@ class Transport:
         self.timeouts = timeouts or Timeouts()
         self.hold_backs = retrying.HoldBacks()
         self._connections_per_host = connections_per_host
+        self._writers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sessions: dict[guard.Reach | None, aiohttp.ClientSession] = {}
         self._contexts: dict[tuple[str, tls.Trust], Any] = {}
 
@@ -159,6 +161,10 @@ class Transport:
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
+
+    def one_writer(self, name: str) -> asyncio.Lock:
+        """Return the lock of something that one at a time may read, change and write back."""
+        return self._writers.setdefault(name, asyncio.Lock())
 
     async def send(self, request: Request) -> Answer:
         """Send a request, follow its redirects, return the last answer whatever its status.

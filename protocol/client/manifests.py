@@ -53,16 +53,28 @@ class Manifests:
 
     async def read(self, reference: str) -> RawManifest:
         """Return a manifest, verified; raise ManifestTooLarge, DigestMismatch, SizeMismatch."""
+        manifest, _ = await self.read_with_etag(reference)
+        return manifest
+
+    async def read_with_etag(self, reference: str) -> tuple[RawManifest, str | None]:
+        """Return a manifest, verified, and its ETag where the registry gives one."""
         call = self._call("read manifest", "GET", reference)
         reply = await self._exchange.read(call, limit_bytes=MANIFEST_LIMIT_BYTES)
         if len(reply.body) > MANIFEST_LIMIT_BYTES:
             raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
-        return _verified(reference, reply)
+        return _verified(reference, reply), reply.headers.get("ETag")
 
-    async def write(self, manifest: RawManifest, reference: str) -> Mapping[str, str]:
-        """Put a manifest; return the answer's headers, their digest compared with ours."""
+    async def write(
+        self, manifest: RawManifest, reference: str, *, if_match: str | None = None
+    ) -> Mapping[str, str]:
+        """Put a manifest; return the answer's headers, their digest compared with ours.
+
+        With `if_match` (an ETag) it is put only over what was read before; raise Rejected (412).
+        """
         call = self._call("write manifest", "PUT", reference)
         call.headers = {"Content-Type": manifest.media_type}
+        if if_match is not None:
+            call.headers = {**call.headers, "If-Match": if_match}
         call.body = manifest.body
         call.scope = self._paths.push
         call.expected = _WRITTEN
