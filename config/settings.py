@@ -19,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 import pydantic
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from config.errors import InvalidSettings
+
 PREFIX = "TRANSSHIP_"
 DEFAULTS = Path(__file__).with_name("default.toml")
 FILE_SUFFIX = "_file"
@@ -27,10 +29,6 @@ SECRETS = ("postgres_dsn", "redis_dsn", "secret_key", "admin_password")
 CLIENT_VARIABLES = ("CONFIG", "URL", "USERNAME", "PASSWORD", "PASSWORD_FILE", "CONTEXTS")
 # Kubernetes adds these for every Service in the namespace, also for one named `transship`.
 SERVICE_LINK_MARKS = ("_PORT", "_SERVICE_HOST", "_PORT_")
-
-
-class InvalidSettings(Exception):
-    """One or more settings are wrong; the message has one line for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +58,7 @@ class Settings(pydantic.BaseModel):
     redis_dsn: SecretStr | None = None
     secret_key: tuple[SecretStr, ...] = ()
     admin_password: SecretStr | None = None
+    data: str
     storage: str
     listen: str
     external_url: str
@@ -146,6 +145,14 @@ class Settings(pydantic.BaseModel):
             )
         return self
 
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that make the same settings in a child process; secrets in clear."""
+        return {
+            PREFIX + name.upper(): _as_text(value)
+            for name, value in self
+            if value is not None and value != ()
+        }
+
     def require(self, *names: str) -> None:
         """Raise InvalidSettings naming every one of these settings that has no value."""
         missing = [name for name in names if not getattr(self, name)]
@@ -157,6 +164,21 @@ class Settings(pydantic.BaseModel):
                     for name in missing
                 )
             )
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return (":" if isinstance(value[0], Path) else " ").join(map(_as_text, value))
+        case _:
+            return str(value)
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without any variable of ours."""
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
 
 
 def _with_scheme(value: SecretStr | None, *schemes: str) -> SecretStr | None:

@@ -73,7 +73,9 @@ class EmbeddedPostgres:
         folders.private(self.folder)
         who = identity.choose(self.data)
         if who.how is process.How.USER:
+            # That user has to pass through to its data; nothing else in there is readable.
             self.folder.chmod(0o711)
+            self.folder.parent.chmod(0o711)
         if not self._adopt():
             self._start_new(who)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from config import settings
+from config import errors, settings
 
 
 def problems(environment: dict[str, str], **arguments: object) -> str:
-    with pytest.raises(settings.InvalidSettings) as caught:
+    with pytest.raises(errors.InvalidSettings) as caught:
         settings.load(environment, overrides=arguments)
     return str(caught.value)
 
@@ -42,7 +42,7 @@ def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
 def test_an_unknown_key_in_a_file_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     file = tmp_path / "transship.toml"
     file.write_text('lisen = "127.0.0.1:1"\nnonsense = 1\n')
-    with pytest.raises(settings.InvalidSettings) as caught:
+    with pytest.raises(errors.InvalidSettings) as caught:
         settings.load({}, file=file)
     first, second = str(caught.value).splitlines()
     assert "'lisen'; did you mean listen?" in first
@@ -54,7 +54,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | None
     file = tmp_path / "transship.toml"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(settings.InvalidSettings, match=r"transship\.toml"):
+    with pytest.raises(errors.InvalidSettings, match=r"transship\.toml"):
         settings.load({}, file=file)
 
 
@@ -162,7 +162,7 @@ def test_a_host_name_counts_as_reachable() -> None:
 
 def test_what_a_process_needs_and_does_not_have_is_named() -> None:
     loaded = settings.load({"TRANSSHIP_REDIS_DSN": "redis://h"})
-    with pytest.raises(settings.InvalidSettings) as caught:
+    with pytest.raises(errors.InvalidSettings) as caught:
         loaded.require("postgres_dsn", "redis_dsn", "storage")
     assert str(caught.value).splitlines() == [
         "postgres_dsn is missing: set TRANSSHIP_POSTGRES_DSN or TRANSSHIP_POSTGRES_DSN_FILE",
@@ -180,3 +180,20 @@ def test_several_layout_roots_are_separated_by_colons() -> None:
         Path("/a"),
         Path("/b"),
     )
+
+
+def test_settings_survive_the_way_to_a_child_process() -> None:
+    loaded = settings.load(
+        {
+            "TRANSSHIP_SECRET_KEY": "one two",
+            "TRANSSHIP_POSTGRES_DSN": "postgresql://u:p@h/d",
+            "TRANSSHIP_LAYOUT_ROOTS": "/a:/b",
+            "TRANSSHIP_INSECURE_HTTP": "1",
+        }
+    )
+    assert settings.load(loaded.as_environment()) == loaded
+
+
+def test_a_child_process_gets_nothing_of_ours_by_accident() -> None:
+    environment = {"TRANSSHIP_SECRET_KEY_FILE": "x", "PATH": "/bin"}
+    assert settings.without_settings(environment) == {"PATH": "/bin"}

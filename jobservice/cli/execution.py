@@ -1,0 +1,123 @@
+"""`transship execution`: the runs of policies."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from jobservice.cli import api_client, printing, watching
+from jobservice.cli.api_client import Json
+
+PATH = "/replication/executions"
+COLUMNS = {
+    "ID": "id",
+    "POLICY": "policy_id",
+    "STATUS": "status",
+    "TOTAL": "total",
+    "SUCCEEDED": "succeed",
+    "FAILED": "failed",
+    "STARTED": "start_time",
+    "ENDED": "end_time",
+}
+TASK_COLUMNS = {
+    "ID": "id",
+    "STATUS": "status",
+    "SOURCE": "src_resource",
+    "DESTINATION": "dst_resource",
+    "STARTED": "start_time",
+    "ENDED": "end_time",
+}
+
+app = typer.Typer(no_args_is_help=True, help="The runs of policies.")
+Identity = Annotated[int, typer.Argument(metavar="ID", min=1)]
+
+
+@app.command("list")
+def list_executions(
+    *,
+    policy: Annotated[
+        int | None, typer.Option("--policy", help="Only those of this policy id.")
+    ] = None,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Show executions, the newest first."""
+
+    async def ask() -> list[Json]:
+        async with api_client.connected() as client:
+            return await client.listed(PATH, policy_id=policy)
+
+    printing.rows(asyncio.run(ask()), COLUMNS, machine=as_json)
+
+
+@app.command()
+def show(identity: Identity, *, as_json: printing.AsJson = False) -> None:
+    """Show one execution."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found: Json = await client.get(f"{PATH}/{identity}")
+            return found
+
+    printing.details(asyncio.run(ask()), machine=as_json)
+
+
+@app.command()
+def watch(identity: Identity, *, as_json: printing.AsJson = False) -> None:
+    """Stay until an execution ends; the exit code says how."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            return await watching.until_it_ends(client, identity, quiet=as_json)
+
+    execution = asyncio.run(ask())
+    if as_json:
+        printing.as_json(execution)
+    watching.want_success(execution)
+
+
+@app.command()
+def stop(identity: Identity, *, as_json: printing.AsJson = False) -> None:
+    """Ask an execution to stop."""
+
+    async def ask() -> None:
+        async with api_client.connected() as client:
+            await client.send("PUT", f"{PATH}/{identity}")
+
+    asyncio.run(ask())
+    if as_json:
+        printing.as_json({"id": identity})
+    else:
+        printing.line(f"execution {identity} is asked to stop")
+
+
+@app.command()
+def tasks(identity: Identity, *, as_json: printing.AsJson = False) -> None:
+    """Show the tasks of an execution."""
+
+    async def ask() -> list[Json]:
+        async with api_client.connected() as client:
+            return await client.listed(f"{PATH}/{identity}/tasks")
+
+    printing.rows(asyncio.run(ask()), TASK_COLUMNS, machine=as_json)
+
+
+@app.command()
+def log(
+    identity: Identity,
+    task: Annotated[int, typer.Argument(metavar="TASK", min=1)],
+    *,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Show what a task wrote down."""
+
+    async def ask() -> str:
+        async with api_client.connected() as client:
+            return await client.text(f"{PATH}/{identity}/tasks/{task}/log")
+
+    text = asyncio.run(ask())
+    if as_json:
+        printing.as_json({"id": task, "lines": text.splitlines()})
+    else:
+        printing.line(text.rstrip("\n"))

@@ -1,0 +1,173 @@
+"""`transship policy`: what is copied, from where and to where."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobservice.cli import api_client, printing, watching
+from jobservice.cli.api_client import ApiClient, Json
+from jobservice.cli.errors import UsageError
+
+PATH = "/replication/policies"
+EXECUTIONS = "/replication/executions"
+THIS_REGISTRY = "local"
+COLUMNS = {
+    "ID": "id",
+    "NAME": "name",
+    "FROM": "src_registry.name",
+    "TO": "dest_registry.name",
+    "NAMESPACE": "dest_namespace",
+    "ENABLED": "enabled",
+}
+
+app = typer.Typer(no_args_is_help=True, help="What is copied, from where and to where.")
+Name = Annotated[str, typer.Argument(metavar="NAME|ID")]
+
+
+@app.command("list")
+def list_policies(*, as_json: printing.AsJson = False) -> None:
+    """Show every policy."""
+
+    async def ask() -> list[Json]:
+        async with api_client.connected() as client:
+            return await client.listed(PATH)
+
+    printing.rows(asyncio.run(ask()), COLUMNS, machine=as_json)
+
+
+@app.command()
+def create(  # noqa: PLR0913 - one option each
+    name: Annotated[str, typer.Argument()],
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="REMOTE", help="`local` is the server's own registry.")
+    ] = THIS_REGISTRY,
+    destination: Annotated[
+        str, typer.Option("--to", metavar="REMOTE", help="`local` is the server's own registry.")
+    ] = THIS_REGISTRY,
+    repositories: Annotated[
+        str, typer.Option("--repositories", metavar="GLOB", help="library/** or {a,b}/*")
+    ] = "",
+    tags: Annotated[str, typer.Option("--tags", metavar="GLOB", help="3.* or {latest,1.*}")] = "",
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", help="Where in the destination; default: as in the source."),
+    ] = "",
+    flatten: Annotated[
+        int, typer.Option("--flatten", min=-1, help="Leading parts to drop; -1: all but the last.")
+    ] = 1,
+    override: Annotated[
+        bool, typer.Option(help="Move a tag that is something else at the destination.")
+    ] = True,
+    file: Annotated[
+        Path | None, typer.Option("--file", exists=True, help="JSON as the API takes it, instead.")
+    ] = None,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Add a policy; nothing runs yet."""
+    filters = [{"type": "name", "value": repositories}] if repositories else []
+    filters += [{"type": "tag", "value": tags}] if tags else []
+    body: Json = {
+        "name": name,
+        "dest_namespace": namespace,
+        "dest_namespace_replace_count": flatten,
+        "trigger": {"type": "manual"},
+        "filters": filters,
+        "enabled": True,
+        "override": override,
+    }
+    if file is not None:
+        body = _read(file) | {"name": name}
+
+    async def ask() -> str:
+        async with api_client.connected() as client:
+            if file is None:
+                body.update(await _ends(client, source, destination))
+            return await client.create(PATH, body)
+
+    identity = asyncio.run(ask())
+    if as_json:
+        printing.as_json({"id": int(identity)})
+    else:
+        printing.line(f"policy {name} has id {identity}; `transship policy run {name}` starts it")
+
+
+@app.command()
+def show(name: Name, *, as_json: printing.AsJson = False) -> None:
+    """Show one policy."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            return await client.named(PATH, name, what="policy")
+
+    printing.details(asyncio.run(ask()), machine=as_json)
+
+
+@app.command()
+def delete(name: Name, *, as_json: printing.AsJson = False) -> None:
+    """Remove a policy; what it copied stays."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found = await client.named(PATH, name, what="policy")
+            await client.send("DELETE", f"{PATH}/{found['id']}")
+            return found
+
+    found = asyncio.run(ask())
+    if as_json:
+        printing.as_json({"id": found["id"]})
+    else:
+        printing.line(f"policy {found['name']} is removed")
+
+
+@app.command()
+def run(
+    name: Name,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until it ends.")] = False,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Start an execution of a policy."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found = await client.named(PATH, name, what="policy")
+            identity = await client.create(EXECUTIONS, {"policy_id": found["id"]})
+            if watch:
+                return await watching.until_it_ends(client, int(identity), quiet=as_json)
+            started: Json = await client.get(f"{EXECUTIONS}/{identity}")
+            return started
+
+    execution = asyncio.run(ask())
+    if as_json:
+        printing.as_json(execution)
+    elif not watch:
+        printing.line(f"execution {execution['id']} has started")
+    if watch:
+        watching.want_success(execution)
+
+
+async def _ends(client: ApiClient, source: str, destination: str) -> Json:
+    if source == destination:
+        raise UsageError(f"--from and --to are both {source}: name a remote for one of them")
+    ends: Json = {}
+    for field, name in (("src_registry", source), ("dest_registry", destination)):
+        if name != THIS_REGISTRY:
+            found = await client.named("/registries", name, what="remote")
+            ends[field] = {"id": found["id"]}
+    return ends
+
+
+def _read(file: Path) -> Json:
+    try:
+        body = json.loads(file.read_text())
+    except ValueError as error:
+        raise UsageError(f"{file} is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise UsageError(f"{file} holds no policy: a JSON object is wanted")
+    return body

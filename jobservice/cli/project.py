@@ -1,0 +1,68 @@
+"""`transship project`: where this registry keeps repositories."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from jobservice.cli import api_client, printing
+from jobservice.cli.api_client import Json
+
+PATH = "/projects"
+COLUMNS = {
+    "ID": "project_id",
+    "NAME": "name",
+    "PUBLIC": "metadata.public",
+    "REPOSITORIES": "repo_count",
+}
+
+app = typer.Typer(no_args_is_help=True, help="Where this registry keeps repositories.")
+
+
+@app.command("list")
+def list_projects(*, as_json: printing.AsJson = False) -> None:
+    """Show every project."""
+
+    async def ask() -> list[Json]:
+        async with api_client.connected() as client:
+            return await client.listed(PATH)
+
+    printing.rows(asyncio.run(ask()), COLUMNS, machine=as_json)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument()],
+    *,
+    public: Annotated[bool, typer.Option("--public", help="Everybody may pull.")] = False,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Make a project."""
+    body: Json = {"project_name": name, "metadata": {"public": "true" if public else "false"}}
+
+    async def ask() -> str:
+        async with api_client.connected() as client:
+            return await client.create(PATH, body)
+
+    identity = asyncio.run(ask())
+    if as_json:
+        printing.as_json({"project_id": int(identity)})
+    else:
+        printing.line(f"project {name} has id {identity}")
+
+
+@app.command()
+def delete(name: Annotated[str, typer.Argument()], *, as_json: printing.AsJson = False) -> None:
+    """Remove a project that holds no repository."""
+
+    async def ask() -> None:
+        async with api_client.connected() as client:
+            await client.send("DELETE", f"{PATH}/{api_client.segment(name)}")
+
+    asyncio.run(ask())
+    if as_json:
+        printing.as_json({"name": name})
+    else:
+        printing.line(f"project {name} is removed")

@@ -1,0 +1,51 @@
+"""`transship up`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobservice.cli import process_settings
+from jobservice.supervisor import household, up
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    *,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where everything is kept.")
+    ] = None,
+    listen: process_settings.Listen = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, max=64, help="Worker processes.")] = 1,
+    insecure_http: process_settings.InsecureHttp = None,
+    config: process_settings.ConfigFile = None,
+) -> None:
+    """Run everything on this machine: registry, API, workers; PostgreSQL and Valkey embedded.
+
+    Writes one line `ready http://…` to standard output when it serves. Ctrl-C or SIGTERM ends it;
+    a second one does not wait for transfers to hand back their work.
+    """
+    overrides = {"data": data and str(data), "listen": listen, "insecure_http": insecure_http}
+    settings, environment = process_settings.load(config, overrides)
+    folder = Path(settings.data) if settings.data else household.default_folder(environment)
+    request = up.Request(
+        folder=folder.absolute(), workers=workers, settings=settings, environment=environment
+    )
+    voice = up.Voice(announce=_announce, tell=process_settings.tell, whisper=_whisper)
+    asyncio.run(up.run(request, voice))
+
+
+def _announce(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the ready line is the result
+
+
+def _whisper(secret: str) -> None:
+    """Say a secret where a person sees it; never into a log."""
+    if sys.stderr.isatty():
+        process_settings.tell(secret)

@@ -1,0 +1,111 @@
+"""What `transship up` keeps in its data folder, and the settings that follow from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Protocol
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from config.settings import Settings
+from database import sealing
+from jobservice.supervisor import embedded_postgres, embedded_valkey, folders
+
+ROOTS_FOLDER = Path("/var/lib/transship")
+KEY_FILE = "key"
+PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
+PASSWORD_BYTES = 18
+
+
+class Server(Protocol):
+    """An embedded server."""
+
+    def start(self) -> None:
+        """Start or adopt it."""
+        ...
+
+    def stop(self) -> None:
+        """Stop it."""
+        ...
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        ...
+
+
+def default_folder(environment: Mapping[str, str]) -> Path:
+    """Return where the data goes when nobody says: the system's place for root, else the user's."""
+    if os.geteuid() == 0:
+        return ROOTS_FOLDER
+    home = environment.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    return Path(home) / "transship"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Household:
+    """One data folder: its embedded servers, where needed, its key and its first password."""
+
+    folder: Path
+    settings: Settings
+    postgres: embedded_postgres.EmbeddedPostgres | None
+    valkey: embedded_valkey.EmbeddedValkey | None
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings) -> Household:
+        """Embed what no DSN is set for; nothing is started."""
+        wants_postgres = settings.postgres_dsn is None
+        wants_valkey = settings.redis_dsn is None
+        return cls(
+            folder=folder,
+            settings=settings,
+            postgres=embedded_postgres.EmbeddedPostgres(folder=folder / "postgres")
+            if wants_postgres
+            else None,
+            valkey=embedded_valkey.EmbeddedValkey(folder=folder / "valkey")
+            if wants_valkey
+            else None,
+        )
+
+    def servers(self) -> dict[str, Server]:
+        """Return the embedded servers by name, in the order to start them."""
+        servers: dict[str, Server] = {}
+        if self.postgres is not None:
+            servers["PostgreSQL"] = self.postgres
+        if self.valkey is not None:
+            servers["Valkey"] = self.valkey
+        return servers
+
+    def complete_settings(self, tell: Callable[[str], None]) -> Settings:
+        """Return settings in which nothing is missing; the servers run. Makes key and password."""
+        found: dict[str, object] = {}
+        if self.postgres is not None:
+            found["postgres_dsn"] = SecretStr(self.postgres.dsn())
+        if self.valkey is not None:
+            found["redis_dsn"] = SecretStr(self.valkey.dsn())
+        if not self.settings.storage:
+            storage = folders.private(self.folder / "storage")
+            found["storage"] = "file://" + quote(str(storage.absolute()))
+        if not self.settings.secret_key:
+            found["secret_key"] = (SecretStr(self._kept(KEY_FILE, sealing.generate_key)),)
+        if self.settings.admin_password is None:
+            found["admin_password"] = SecretStr(self._password(tell))
+        return self.settings.model_copy(update=found)
+
+    def _password(self, tell: Callable[[str], None]) -> str:
+        file = self.folder / PASSWORD_FILE
+        is_new = not file.exists()
+        password = self._kept(PASSWORD_FILE, lambda: token_urlsafe(PASSWORD_BYTES))
+        if is_new:
+            tell(f"the password of admin is in {file}")
+        return password
+
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        file = self.folder / name
+        if not file.exists():
+            folders.write_secret(file, make() + "\n")
+        return file.read_text().strip()

@@ -1,0 +1,163 @@
+"""`transship up`: everything on this machine, from one command until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import settings as configuration
+from config.settings import Settings
+from database import migrations
+from jobservice.supervisor import children, errors, folders
+from jobservice.supervisor.children import Child, Stop
+from jobservice.supervisor.household import Household, Server
+
+READY = "ready "
+LOOK_AFTER_SERVERS_SECONDS = 1.0
+RETRY_SERVER_SECONDS = 2.0
+THIS_PROGRAM = (sys.executable, "-P", "-m", "jobservice.cli.main")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asked for."""
+
+    folder: Path
+    workers: int
+    settings: Settings
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Where words go: `announce` the ready line, `tell` messages, `whisper` only to a terminal."""
+
+    announce: Callable[[str], None]
+    tell: Callable[[str], None]
+    whisper: Callable[[str], None]
+
+
+async def run(request: Request, voice: Voice) -> None:
+    """Serve until SIGTERM or SIGINT; raises SupervisorError or a database error when it cannot."""
+    folders.private(request.folder)
+    with folders.locked(request.folder), _signals() as stop:
+        household = Household.of(request.folder, request.settings)
+        try:
+            for server in household.servers().values():
+                await asyncio.to_thread(server.start)
+            complete = household.complete_settings(voice.tell)
+            _whisper_password(household, complete, voice)
+            await _migrate(complete)
+            if not stop.asked.is_set():
+                await _serve(request, complete, household, stop, voice)
+        finally:
+            for server in reversed(list(household.servers().values())):
+                await asyncio.to_thread(server.stop)
+
+
+@contextmanager
+def _signals() -> Iterator[Stop]:
+    loop, stop = asyncio.get_running_loop(), Stop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.signalled)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _whisper_password(household: Household, complete: Settings, voice: Voice) -> None:
+    if household.settings.admin_password is None and complete.admin_password is not None:
+        voice.whisper(f"user admin, password {complete.admin_password.get_secret_value()}")
+
+
+async def _migrate(complete: Settings) -> None:
+    if complete.postgres_dsn is not None:
+        await migrations.apply(complete.postgres_dsn.get_secret_value())
+
+
+async def _serve(
+    request: Request, complete: Settings, household: Household, stop: Stop, voice: Voice
+) -> None:
+    """Keep children and servers until the stop; the children end before the servers do."""
+    front = _Front(request, complete, stop, voice)
+    worker_environment = _environment(request, complete)
+    # Workers have the servers until they have ended, whatever ends them.
+    async with asyncio.TaskGroup() as group:
+        group.create_task(front.keep())
+        for number in range(1, request.workers + 1):
+            worker = Child(
+                name=f"worker {number}",
+                program=(*THIS_PROGRAM, "worker"),
+                environment=lambda: worker_environment,
+                # On the death of `up` a worker still hands its tasks back.
+                death_signal=signal.SIGTERM,
+                on_line=lambda _line: None,
+            )
+            group.create_task(children.keep(worker, stop, tell=voice.tell))
+        for name, server in household.servers().items():
+            group.create_task(_look_after(name, server, stop, voice.tell))
+
+
+def _environment(request: Request, complete: Settings) -> dict[str, str]:
+    surroundings = configuration.without_settings(request.environment)
+    return surroundings | complete.as_environment()
+
+
+class _Front:
+    """The API child; it says where it listens, and keeps that place when it starts again."""
+
+    def __init__(self, request: Request, complete: Settings, stop: Stop, voice: Voice) -> None:
+        self._request = request
+        self._settings = complete
+        self._stop = stop
+        self._voice = voice
+        self._is_ready = False
+
+    async def keep(self) -> None:
+        """Run it; its first end before it was ever ready is the end of `up`."""
+        child = Child(
+            name="the API",
+            program=(*THIS_PROGRAM, "api"),
+            environment=lambda: _environment(self._request, self._settings),
+            # Nothing to hand back, and the next `up` wants its port.
+            death_signal=signal.SIGKILL,
+            on_line=self._heard,
+        )
+        code = await children.run_once(child, self._stop)
+        if self._stop.asked.is_set():
+            return
+        if not self._is_ready:
+            raise errors.CannotStart(f"the API ended with code {code} before it was ready")
+        self._voice.tell(f"the API ended with code {code}; it starts again")
+        await children.keep(child, self._stop, tell=self._voice.tell)
+
+    def _heard(self, line: str) -> None:
+        if not line.startswith(READY) or self._is_ready:
+            return
+        self._is_ready = True
+        address = line.removeprefix(READY).strip()
+        port = address.rpartition(":")[2]
+        host = self._settings.listen.rpartition(":")[0]
+        self._settings = self._settings.model_copy(update={"listen": f"{host}:{port}"})
+        self._voice.announce(READY + address)
+
+
+async def _look_after(name: str, server: Server, stop: Stop, tell: Callable[[str], None]) -> None:
+    """Start the embedded server again when it dies."""
+    while not await stop.within(LOOK_AFTER_SERVERS_SECONDS):
+        if server.alive():
+            continue
+        tell(f"{name} is gone; it starts again")
+        try:
+            await asyncio.to_thread(server.start)
+        except errors.CannotStart as error:
+            tell(str(error))
+            await stop.within(RETRY_SERVER_SECONDS)

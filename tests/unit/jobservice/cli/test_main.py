@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+SERVER_LIBRARIES = ("asyncpg", "arq", "redis", "pydantic", "aiohttp.web")
+
+
+def transship(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "jobservice.cli.main", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert transship("--version").stdout.strip() == importlib.metadata.version("transship")
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    ended = transship("cpoy")
+    assert ended.returncode == 2
+    assert "cpoy" in ended.stderr
+
+
+def test_a_wrong_setting_is_told_in_one_line_and_is_a_usage_error() -> None:
+    ended = transship("up", "--listen", "nonsense")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("transship: listen: 'nonsense' is not HOST:PORT")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("library", SERVER_LIBRARIES)
+def test_the_frame_does_not_load_the_servers_libraries(library: str) -> None:
+    code = f"import sys, jobservice.cli.main; sys.exit({library!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
