@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from protocol.request import Request
-from protocol.surroundings import Surroundings
-from protocol.transport import Answer, Transport
 from yarl import URL
 
 from config import environment
@@ -22,6 +19,9 @@ from jobservice.cli import contexts
 from jobservice.cli.contexts import Login
 from jobservice.cli.errors import CommandError
 from jobservice.cli.exit_codes import ExitCode
+from protocol.request import Request
+from protocol.surroundings import Surroundings
+from protocol.transport import Answer, Transport
 
 ROOT: Final = "/api/v2.0"
 ANSWER_LIMIT_BYTES: Final = 64 * 1024 * 1024
