@@ -82,6 +82,11 @@ class Adapter(ABC):
     def __init__(self, context: AdapterContext) -> None:
         self.context = context
 
+    @property
+    def requests(self) -> int:
+        """How many requests it has made so far; 0 for what is not reached by requests."""
+        return 0
+
     @abstractmethod
     async def check(self) -> None:
         """Return when the registry answers and lets us in; raise an ExchangeError otherwise."""

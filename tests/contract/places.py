@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,8 +15,12 @@ import pytest
 
 from adapters import oci_layout
 from adapters.base import Adapter, AdapterContext, Endpoint
+from adapters.docker_registry import DockerRegistryAdapter
 from adapters.oci_layout import OciLayoutAdapter
+from jobservice.demo import peers
 from protocol.content import ContentStore
+from protocol.transport import Transport
+from tests.fakes.registry.server import FakeRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ def layout_adapter(url: str, *, roots: Sequence[Path]) -> OciLayoutAdapter:
 async def layout_directory(folder: Path) -> AsyncIterator[Place]:
     """Layouts beneath a root, as a server has them."""
     root = folder / "layouts"
-    root.mkdir()
+    await asyncio.to_thread(root.mkdir)
     adapter = layout_adapter(f"oci://{root}", roots=[folder])
     yield Place(open=adapter.content, adapter=adapter)
     await adapter.close()
@@ -71,4 +76,43 @@ async def layout_archive(folder: Path) -> AsyncIterator[Place]:
         yield Place(open=stores.__getitem__)
 
 
-KINDS = {"oci-layout": layout_directory, "oci-archive": layout_archive}
+@asynccontextmanager
+async def fake_registry(folder: Path) -> AsyncIterator[Place]:
+    """The strict registry of the tests, in this process."""
+    del folder
+    async with FakeRegistry() as registry, registry_adapter(registry.url) as adapter:
+        yield Place(open=adapter.content, adapter=adapter)
+
+
+@asynccontextmanager
+async def debian_registry(folder: Path) -> AsyncIterator[Place]:
+    """Debian's docker-registry: distribution 2.8, which knows no referrers API."""
+    program = Path(needs_program("docker-registry"))
+    async with (
+        peers.debian(folder / "debian", program) as peer,
+        registry_adapter(peer.url) as adapter,
+    ):
+        yield Place(open=adapter.content, adapter=adapter)
+
+
+@asynccontextmanager
+async def registry_adapter(url: str) -> AsyncIterator[DockerRegistryAdapter]:
+    """Open the adapter of a registry with a transport of its own."""
+    async with Transport() as transport:
+        context = AdapterContext(
+            endpoint=Endpoint(kind="docker-registry", url=url),
+            credential=None,
+            transport=transport,
+        )
+        adapter = DockerRegistryAdapter(context)
+        yield adapter
+        await adapter.close()
+
+
+ADAPTED = {
+    "docker-registry": fake_registry,
+    "docker-registry-debian": debian_registry,
+    "oci-layout": layout_directory,
+}
+# One-shot commands open archives without an adapter.
+KINDS = {**ADAPTED, "oci-archive": layout_archive}

@@ -185,8 +185,9 @@ async def test_a_manifest_whose_digest_lies_is_refused(store: ContentStore) -> N
         body=IMAGE.manifest.body,
     )
     with pytest.raises((ContentError, RegistryError)):
-        await store.write_manifest(forged, tag="forged")
-    assert await artifacts.all_tags(store) == []
+        await store.write_manifest(forged)
+    with pytest.raises(NotFound):
+        await store.resolve(str(OTHER.manifest.digest))
 
 
 async def test_what_is_not_there_is_not_found(store: ContentStore) -> None:
@@ -208,12 +209,11 @@ async def test_a_repository_that_is_not_there_has_no_tags(place: Place) -> None:
 async def test_deleting_a_tag_is_done_or_refused(store: ContentStore) -> None:
     await artifacts.put_image(store, IMAGE, tag="1")
     await store.write_manifest(IMAGE.manifest, tag="2")
-    if not store.capabilities.deletes_tags:
-        with pytest.raises(Unsupported):
-            await store.delete_tag("1")
+    try:
+        await store.delete_tag("1")
+    except Unsupported:
         assert await artifacts.all_tags(store) == ["1", "2"]
         return
-    await store.delete_tag("1")
     assert await artifacts.all_tags(store) == ["2"]
     assert await store.read_manifest(str(IMAGE.manifest.digest)) == IMAGE.manifest
     with pytest.raises(NotFound):
