@@ -8,6 +8,8 @@ matches everything. An untagged artifact is matched against the empty string: `*
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
@@ -18,7 +20,8 @@ from replication.policy import Decoration, Filter, FilterKind
 
 UNTAGGED: Final = ""
 _EXPANSION_LIMIT: Final = 1000
-_WILD: Final = frozenset("*?[]\\")
+_LIST: Final = re.compile(r"\{([^{}]*)\}")
+_SPELLED_OUT: Final = re.compile(r"(?:[^*?\[\]\\{}]|\{[^*?\[\]\\{}]*\})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +95,12 @@ def expand(pattern: str) -> tuple[str, ...] | None:
 
     None if it is empty, has a wildcard, nests lists or stands for more than a thousand names.
     """
-    if not pattern or _WILD.intersection(pattern):
+    if not pattern or not _SPELLED_OUT.fullmatch(pattern):
         return None
-    parts = [_choices(part) for part in _split(pattern)]
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    names = itertools.islice(itertools.product(*known), _EXPANSION_LIMIT + 1)
-    spelled = tuple(dict.fromkeys("".join(name) for name in names))
-    return spelled if len(spelled) <= _EXPANSION_LIMIT else None
-
-
-def _split(pattern: str) -> list[str]:
-    """Cut `a{b,c}d` into `a`, `{b,c`, `d`."""
-    return [
-        piece
-        for part in pattern.replace("{", "\0{").split("\0")
-        for piece in (part.split("}", 1) if part.startswith("{") and "}" in part else [part])
+    pieces = _LIST.split(pattern)  # text and lists take turns
+    choices = [
+        piece.split(",") if position % 2 else [piece] for position, piece in enumerate(pieces)
     ]
-
-
-def _choices(part: str) -> tuple[str, ...] | None:
-    if part.startswith("{"):
-        return tuple(part[1:].split(","))
-    return None if "}" in part else (part,)
+    if math.prod(map(len, choices)) > _EXPANSION_LIMIT:
+        return None
+    return tuple(dict.fromkeys(map("".join, itertools.product(*choices))))

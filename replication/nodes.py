@@ -116,7 +116,8 @@ class NodeCopier:
                 written = False
             else:
                 written = await self._bring_new(digest, depth=depth, subject=subject, anew=anew)
-        await self.bring_referrers(digest, await self.referrers(digest), depth=depth)
+        if digest in self.there:
+            await self.bring_referrers(digest, await self.referrers(digest), depth=depth)
         return written
 
     async def visit(self, descriptor: Descriptor, *, depth: int) -> None:
