@@ -44,7 +44,7 @@ def policy(*names: str, tags: tuple[str, ...] = (), **more: object) -> Replicati
         *(Filter(kind=FilterKind.TAG, pattern=tag) for tag in tags),
     ]
     return ReplicationPolicy.from_json(
-        ReplicationPolicy(filters=tuple(filters)).to_json() | more  # type: ignore[arg-type]
+        ReplicationPolicy(filters=tuple(filters)).to_json() | more
     )
 
 
