@@ -11,6 +11,7 @@ ProtocolError
 │   ├── SizeMismatch
 │   └── ManifestTooLarge
 ├── HashStateUnavailable         a hash cannot be saved or taken up here: read the bytes again
+├── CredentialsUnusable          a file or program that should hold credentials cannot be used
 └── ExchangeError                a request did not end well: operation, url
     ├── Refused                  our own guard said no
     ├── Unreachable              no answer: dns, connect, TLS, reset, stalled
@@ -87,6 +88,10 @@ class ManifestTooLarge(ContentError):
 
 class HashStateUnavailable(ProtocolError):
     """A hash's state cannot be saved or restored; hash the bytes again from their start."""
+
+
+class CredentialsUnusable(ProtocolError):
+    """A file or program that should hold credentials cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

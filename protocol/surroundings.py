@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -69,7 +69,7 @@ class Surroundings:
     ca_directory: str | None = None
     auth_files: tuple[Path, ...] = ()
     certificate_directories: tuple[Path, ...] = ()
-    helper_environment: tuple[tuple[str, str], ...] = ()
+    helper_environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, home: Path, user_id: int = 0) -> Self:
