@@ -50,15 +50,15 @@ up: setup
 	$(BIN)/python -m jobservice.cli.main up
 
 test: $(DEV_STAMP)
-	$(PYTEST) -n $(WORKERS) --dist loadgroup
+	$(PYTEST) -n $(WORKERS)
 
 check: $(DEV_STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
-	$(PYTEST) -q --durations=0 tests/architecture
-	$(BIN)/python tests/architecture/pure_coverage.py
+	$(PYTEST) -q --no-header -n $(WORKERS) tests/architecture
+	$(BIN)/python -m tests.architecture.pure_coverage
 
 bench: $(DEV_STAMP)
 	$(BIN)/python -m tests.bench
