@@ -1,4 +1,4 @@
-"""The modules that decide and never act: no IO, not even through a friend, and every branch tested."""
+"""The modules that decide and never act: no IO, not even through a friend; every branch tested."""
 
 from __future__ import annotations
 

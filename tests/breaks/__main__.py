@@ -82,6 +82,10 @@ def run_tests(tree: Path, tests: Sequence[str]) -> int:
     ).returncode
 
 
+def tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a program's result
+
+
 def main() -> int:
     """Try the breaks whose names are given, or all; the exit code is the number of failures."""
     parser = argparse.ArgumentParser(prog="make breaks", description=__doc__)
@@ -93,7 +97,9 @@ def main() -> int:
         broken = read(patch)
         wrong = verdict(broken)
         failures += bool(wrong)
-        print(f"{'FAILED ' if wrong else 'noticed'}  {patch.stem} (promise {broken.promise}) {wrong}")  # noqa: T201 - a program's result
+        print(
+            f"{'FAILED ' if wrong else 'noticed'}  {patch.stem} (promise {broken.promise}) {wrong}"
+        )
     print(f"{len(chosen) - failures} of {len(chosen)} breaks were noticed")  # noqa: T201 - a program's result
     return failures or int(not chosen)
 
