@@ -27,6 +27,8 @@ class DockerRegistryAdapter(Adapter):
 
     def __init__(self, context: AdapterContext) -> None:
         super().__init__(context)
+        # Once something was prepared here, tokens are asked for with the right to push.
+        self._writes = False
         self.client = RegistryClient(
             context.transport,
             url=context.endpoint.url,
@@ -69,12 +71,13 @@ class DockerRegistryAdapter(Adapter):
 
     @override
     async def prepare(self, repository: str, *, public: bool | None = None) -> None:
-        """Do nothing: these registries make a repository with the first push to it."""
+        """Do nothing there: these registries make a repository with the first push to it."""
         del repository, public
+        self._writes = True
 
     @override
     def content(self, repository: str) -> ContentStore:
-        return self.client.repository(repository)
+        return self.client.repository(repository, writes=self._writes)
 
     @override
     async def close(self) -> None:

@@ -50,6 +50,11 @@ class Artifact:
         """The manifest that the tag points to."""
         return self.manifests[-1]
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of its blobs, each counted once."""
+        return sum(blob.descriptor.size_bytes for blob in self.blobs)
+
 
 def build(namespace: str) -> list[Artifact]:
     """Build a signed two-platform image, a single image that shares layers with it, and a chart."""

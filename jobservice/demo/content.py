@@ -10,17 +10,23 @@ from protocol.content import ContentSource, ContentStore, RawManifest
 from protocol.digest import Digest
 
 
-async def push(artifact: Artifact, store: ContentStore) -> None:
-    """Push blobs, then manifests children first, then the referrers."""
+async def push(artifact: Artifact, store: ContentStore) -> int:
+    """Push blobs, then manifests children first, then the referrers; return the bytes it took.
+
+    Only blobs count: what the registry has already is not sent.
+    """
+    sent_bytes = 0
     for blob in artifact.blobs:
-        upload = await store.begin_blob(blob.descriptor)
+        upload = await store.begin_blob(blob.descriptor, mount_from=store.repository)
         if upload is not None:
             await upload.send(_rest(blob, upload.offset_bytes))
+            sent_bytes += blob.descriptor.size_bytes
     for manifest in artifact.manifests[:-1]:
         await store.write_manifest(manifest)
     await store.write_manifest(artifact.root, tag=artifact.tag)
     for referrer in artifact.referrers:
         await store.write_manifest(referrer)
+    return sent_bytes
 
 
 async def verify(artifact: Artifact, source: ContentSource) -> int:

@@ -6,7 +6,6 @@ import asyncio
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from pathlib import Path
 from jobservice.demo import programs
 from jobservice.demo.programs import Program
 from jobservice.supervisor.programs import SYSTEM_PATH
+from jobservice.supervisor.up import THIS_PROGRAM
 from protocol.credential import Credential
 
-THIS_PROGRAM = (sys.executable, "-P", "-m", "jobservice.cli.main")
 _READY = re.compile(r"^ready (http://\S+)$", re.MULTILINE)
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
 _CONFIGURATION = """\
