@@ -1,0 +1,105 @@
+"""Debian's docker-registry on loopback, each with a folder and an access log of its own."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+_CONFIG: Final = """version: 0.1
+log:
+  level: error
+storage:
+  delete: {{enabled: true}}
+  cache: {{blobdescriptor: inmemory}}
+  filesystem: {{rootdirectory: "{folder}"}}
+http:
+  addr: 127.0.0.1:{port}
+"""
+_REQUEST: Final = re.compile(r'"(GET|HEAD|POST|PUT|PATCH|DELETE) [^"]* HTTP/1\.[01]"')
+_START_SECONDS: Final = 20
+_STOP_SECONDS: Final = 10
+
+
+class RegistryServer:
+    """A docker-registry; `wipe` empties it between runs without changing its address."""
+
+    def __init__(self, *, program: str = "docker-registry") -> None:
+        self._program = program
+        self._folder = Path(tempfile.mkdtemp(prefix="transship-bench-"))
+        self._log = self._folder / "access.log"
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host(self) -> str:
+        """`127.0.0.1:port`."""
+        return f"127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def wipe(self) -> None:
+        """Forget all content."""
+        self._stop()
+        shutil.rmtree(self._folder / "data", ignore_errors=True)
+        self._start()
+
+    def requests(self) -> Counter[str]:
+        """Count the requests answered since the start or the last call, by method."""
+        with self._log.open("r+", encoding="utf-8", errors="replace") as log:
+            counts = Counter(match[1] for line in log if (match := _REQUEST.search(line)))
+            log.truncate(0)
+        return counts
+
+    def _start(self) -> None:
+        config = self._folder / "config.yml"
+        config.write_text(_CONFIG.format(folder=self._folder / "data", port=self._port))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - the program to measure against
+                [self._program, "serve", str(config)], stdout=log, stderr=subprocess.DEVNULL
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"{self._program} did not start; see {self._log}")
+            time.sleep(0.02)
+        self.requests()
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/v2/")
+            return connection.getresponse().status == http.client.OK
+        return False
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
