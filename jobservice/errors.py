@@ -11,7 +11,8 @@ JobserviceError
 │   ├── PolicyDisabled
 │   └── PolicyRunning
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
-└── ExecutionStopped         a plan's execution was asked to stop: execution_id
+├── ExecutionStopped         a plan's execution was asked to stop: execution_id
+└── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
 """
 
 from __future__ import annotations
@@ -97,3 +98,10 @@ class ExecutionStopped(JobserviceError):
     def __init__(self, execution_id: int) -> None:
         super().__init__(f"execution {execution_id} was asked to stop")
         self.execution_id = execution_id
+
+
+class QueueUnavailable(JobserviceError):
+    """Redis does not answer; what was to go there stays in Postgres and goes later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Redis is not available: {reason}; check TRANSSHIP_REDIS_DSN")

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
 from database.pool import Connection
 from jobservice.domain.execution import LeftOut
-from jobservice.domain.task import Claimed, NewTask, TaskError
+from jobservice.domain.task import Claimed, NewTask, TaskError, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost
 from jobservice.store import outcomes
 from jobservice.store.executions import DISPATCH_CHANNEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A task that ended before it began: it could not be planned, or there is nothing to do."""
+
+    task: NewTask
+    error: TaskError | None = None
+    result: Mapping[str, Any] | None = None
+
+    @property
+    def status(self) -> TaskStatus:
+        """Failed with an error, succeeded without."""
+        return TaskStatus.SUCCEEDED if self.error is None else TaskStatus.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +36,7 @@ class PlanPage:
 
     number: int
     tasks: Sequence[NewTask] = ()
-    failures: Sequence[tuple[NewTask, TaskError]] = ()
+    settled: Sequence[Settled] = ()
     left_out: Sequence[LeftOut] = ()
     checkpoint: Mapping[str, Any]
 
@@ -34,21 +48,23 @@ RETURNING id
 """
 
 COUNT_NEW = f"""
-UPDATE jobservice.executions SET total = total + $2, failed = failed + $3
+UPDATE jobservice.executions
+SET total = total + $2, failed = failed + $3, succeeded = succeeded + $4, unchanged = unchanged + $4
 WHERE id = $1 AND stop_requested_at IS NULL
 RETURNING id, CASE WHEN $2 > 0 THEN pg_notify('{DISPATCH_CHANNEL}', '') END
 """  # noqa: S608  constants of this module
 
 ADD_TASKS = """
 INSERT INTO jobservice.tasks
-    (execution_id, page, ordinal, job_type, queue, zone, priority, parameters, error, status,
-     started_at, ended_at)
-SELECT $1, $2, ordinality, job_type, queue, zone, priority, parameters::jsonb, error::jsonb,
-       CASE WHEN error IS NULL THEN 'pending' ELSE 'failed' END,
-       CASE WHEN error IS NOT NULL THEN now() END,
-       CASE WHEN error IS NOT NULL THEN now() END
-FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[])
-     WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, error, ordinality)
+    (execution_id, page, ordinal, job_type, queue, zone, priority, parameters, status, error,
+     result, started_at, ended_at)
+SELECT $1, $2, ordinality, job_type, queue, zone, priority, parameters::jsonb, status,
+       error::jsonb, result::jsonb,
+       CASE WHEN status <> 'pending' THEN now() END, CASE WHEN status <> 'pending' THEN now() END
+FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
+            $9::text[], $10::text[])
+     WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, status, error, result,
+                             ordinality)
 """
 
 
@@ -60,22 +76,43 @@ async def write_page(connection: Connection, plan: Claimed, page: PlanPage) -> N
     key = (plan.id, plan.delivery, plan.fence)
     if await connection.fetchval(FENCED_CHECKPOINT, *key, dict(page.checkpoint)) is None:
         raise LeaseLost(plan.id)
-    rows: list[tuple[NewTask, TaskError | None]] = [(task, None) for task in page.tasks]
-    rows += page.failures
+    planned = [_Row(task=task) for task in page.tasks]
+    rows = [*planned, *(_Row.of(settled) for settled in page.settled)]
     if rows:
         await connection.execute(ADD_TASKS, plan.execution_id, page.number, *_columns(rows))
     await outcomes.add(connection, plan.execution_id, page.left_out)
-    counted = await connection.fetchval(COUNT_NEW, plan.execution_id, len(rows), len(page.failures))
+    failed = sum(settled.error is not None for settled in page.settled)
+    unchanged = len(page.settled) - failed
+    counted = await connection.fetchval(COUNT_NEW, plan.execution_id, len(rows), failed, unchanged)
     if counted is None:
         raise ExecutionStopped(plan.execution_id)
 
 
-def _columns(rows: Sequence[tuple[NewTask, TaskError | None]]) -> tuple[list[Any], ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    task: NewTask
+    status: TaskStatus = TaskStatus.PENDING
+    error: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, settled: Settled) -> Self:
+        error = settled.error.to_json() if settled.error else None
+        return cls(task=settled.task, status=settled.status, error=error, result=settled.result)
+
+
+def _columns(rows: Sequence[_Row]) -> tuple[list[Any], ...]:
     return (
-        [task.job_type for task, _ in rows],
-        [task.queue for task, _ in rows],
-        [task.zone for task, _ in rows],
-        [task.priority for task, _ in rows],
-        [orjson.dumps(dict(task.parameters)).decode() for task, _ in rows],
-        [orjson.dumps(error.to_json()).decode() if error else None for _, error in rows],
+        [row.task.job_type for row in rows],
+        [row.task.queue for row in rows],
+        [row.task.zone for row in rows],
+        [row.task.priority for row in rows],
+        [_json(row.task.parameters) for row in rows],
+        [row.status for row in rows],
+        [_json(row.error) for row in rows],
+        [_json(row.result) for row in rows],
     )
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(dict(value)).decode()

@@ -143,14 +143,18 @@ async def test_a_page_keeps_failures_and_reasons(database: Database) -> None:
     page = planning.PlanPage(
         number=2,
         tasks=[COPY],
-        failures=[(COPY, ERROR)],
+        settled=[
+            planning.Settled(task=COPY, error=ERROR),
+            planning.Settled(task=COPY, result={}),
+        ],
         left_out=[LeftOut(reason="filtered", subject=f"r{n}") for n in range(1500)],
         checkpoint={"cursor": "c"},
     )
     async with database.transaction() as connection:
         await planning.write_page(connection, plan, page)
     execution = await executions.get(database, execution_id)
-    assert (execution.total, execution.failed) == (2, 1)
+    assert (execution.total, execution.failed, execution.succeeded) == (3, 1, 1)
+    assert execution.unchanged == 1
     (outcome,) = await executions.outcomes(database, execution_id)
     assert (outcome.reason, outcome.count, len(outcome.examples)) == ("filtered", 1500, 1000)
 

@@ -1,0 +1,91 @@
+"""The contract of a job type: a name, typed parameters, a queue, a retry rule, a limit, `run`.
+
+Every task may run twice: what `run` does must be harmless when it was done before.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from jobservice.domain.retrying import RetryRule
+from jobservice.domain.task import Claimed, Progress, TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The job is done. `unchanged`: there was nothing to do."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    unchanged: bool = False
+    status_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The job failed; another try may follow if the error is retryable."""
+
+    error: TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snoozed:
+    """The job cannot run now; it waits without spending an attempt."""
+
+    delay_seconds: float
+    reason: TaskError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The job ended because somebody asked for it."""
+
+
+Answer: TypeAlias = Succeeded | Failed | Snoozed | Stopped
+
+
+class Run(Protocol):
+    """One try of a task, as the job sees it."""
+
+    @property
+    def task(self) -> Claimed:
+        """What was claimed: parameters, snapshot, checkpoint, attempt."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """How far the task is; set it as often as you like."""
+        ...
+
+    @progress.setter
+    def progress(self, value: Progress) -> None: ...
+
+    async def confirm(self) -> None:
+        """Return if the task is surely still ours; await it before every visible write.
+
+        Raise LeaseLost otherwise: then nothing may be written.
+        """
+        ...
+
+
+class JobType(ABC):
+    """The code for a task. One instance serves all tasks of its type in a process."""
+
+    name: ClassVar[str]
+    queue: ClassVar[str]
+    retry: ClassVar[RetryRule] = RetryRule()
+    timeout_seconds: ClassVar[float] = 24 * 3600.0
+
+    @abstractmethod
+    async def run(self, run: Run) -> Answer:
+        """Do the work. What it raises is handed to `explain`."""
+
+    def explain(self, error: Exception) -> Failed | Snoozed:
+        """Turn what `run` raised into an answer."""
+        return Failed(error=TaskError(message=str(error), kind=type(error).__name__))
+
+    async def close(self) -> None:
+        """Give back what the job type keeps for all its tasks."""
+        return

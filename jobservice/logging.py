@@ -1,0 +1,111 @@
+"""What processes print: one JSON object per line on standard error, or colours on a terminal.
+
+Every line inside a task carries execution, task and attempt, and goes to the task's log too.
+Secrets are cut out of every line, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+
+from jobservice.task_log import TaskLog
+
+REDACTED = "***"
+_SECRET_KEYS = re.compile(
+    r"(?i)(password|passwd|secret|token|authorization|credential|private_?key|api_?key)"
+)
+_SECRETS_IN_TEXT = (
+    # user:password@ in a URL
+    (re.compile(r"(?<=://)[^/\s@]*:[^/\s@]+(?=@)"), REDACTED),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}"), rf"\1 {REDACTED}"),
+    # signed storage URLs and token endpoints
+    (
+        re.compile(
+            r"(?i)([?&](?:[\w-]*(?:token|signature|secret|password|credential)|sig)=)[^&\s\"']+"
+        ),
+        rf"\1{REDACTED}",
+    ),
+)
+
+current_task_log: ContextVar[TaskLog | None] = ContextVar("current_task_log", default=None)
+
+EventDict = MutableMapping[str, Any]
+
+
+def configure(*, level: str = "info") -> None:
+    """Set up structlog and the standard library's logging for this process."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    on_terminal = sys.stderr.isatty()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([] if on_terminal else [structlog.processors.format_exc_info]),
+                redact,
+                to_task_log,
+                structlog.dev.ConsoleRenderer()
+                if on_terminal
+                else structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # arq tells of every job at INFO, and of failures that Postgres knows better.
+    logging.getLogger("arq").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Cut secrets out: by the name of the field, and by what they look like in text."""
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def _redacted(key: str, value: object) -> object:
+    if _SECRET_KEYS.search(key) and isinstance(value, str | bytes):
+        return REDACTED
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {str(name): _redacted(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", inner) for inner in value]
+    return value
+
+
+def redact_text(text: str) -> str:
+    """Return `text` without passwords in URLs, bearer tokens and signatures."""
+    for pattern, replacement in _SECRETS_IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def to_task_log(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Copy a line that belongs to a running task into that task's log."""
+    task_log = current_task_log.get()
+    if task_log is not None:
+        task_log.write(event)
+    return event

@@ -1,0 +1,141 @@
+"""The way to Redis: deliveries go in, a wake-up goes out. With worker.py the only door to arq.
+
+What arq is used for: a job of one function, `run_task(task_id, delivery)`, as JSON under the id
+"<task_id>.<delivery>" in a sorted set per queue. Redis may forget everything at any time; then the
+canary key is gone too, and the dispatcher rings again for what Postgres says is queued.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
+
+import orjson
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
+from arq.jobs import serialize_job
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from jobservice.errors import QueueUnavailable
+from jobservice.store.dispatching import Delivery
+
+FUNCTION = "run_task"
+DEFAULT_ZONE = "default"
+WAKE_CHANNEL = "transship:wake"
+CANARY_KEY = "transship:canary"
+# Longer than anything waits in the shallow window; what expires is rung for again.
+KEEP_MILLISECONDS = 24 * 3600 * 1000
+SOCKET_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+HEALTH_CHECK_SECONDS = 15
+
+
+def queue_name(zone: str | None, queue: str) -> str:
+    """Return the name of the sorted set of a queue in a zone."""
+    return f"transship:queue:{zone or DEFAULT_ZONE}.{queue}"
+
+
+def serialize(value: Any) -> bytes:
+    """Write arq's dictionaries as JSON; exceptions in them as their text."""
+    return orjson.dumps(value, default=repr)
+
+
+def connect(dsn: str) -> ArqRedis:
+    """Return a client whose connections notice a dead peer; nothing is sent before first use."""
+    pool: ConnectionPool = ConnectionPool.from_url(
+        dsn,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        health_check_interval=HEALTH_CHECK_SECONDS,
+        # A connection that went stale while idle is replaced at once, once.
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[RedisConnectionError],
+    )
+    if not issubclass(pool.connection_class, UnixDomainSocketConnection):
+        pool.connection_kwargs |= {
+            "socket_keepalive": True,
+            "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        }
+    return ArqRedis(pool_or_conn=pool, job_serializer=serialize, job_deserializer=orjson.loads)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what redis raises into QueueUnavailable."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise QueueUnavailable(str(error) or type(error).__name__) from error
+
+
+class TaskQueue:
+    """Everything the dispatcher needs of Redis. Every method raises QueueUnavailable."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, dsn: str) -> AsyncIterator[Self]:
+        """Hand out a queue with a client of its own."""
+        redis = connect(dsn)
+        try:
+            yield cls(redis)
+        finally:
+            await redis.aclose()
+
+    async def ring(self, deliveries: Sequence[Delivery]) -> None:
+        """Put deliveries in their queues and wake the workers; repeating it changes nothing."""
+        if not deliveries:
+            return
+        now = int(time.time() * 1000)
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for one in deliveries:
+                    job = serialize_job(
+                        FUNCTION, (one.task_id, one.number), {}, None, now, serializer=serialize
+                    )
+                    pipe.set(job_key_prefix + one.key, job, px=KEEP_MILLISECONDS, nx=True)
+                    pipe.zadd(queue_name(one.zone, one.queue), {one.key: now}, nx=True)
+                pipe.publish(WAKE_CHANNEL, b"")
+                await pipe.execute()
+
+    async def lost(self, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
+        """Return those that no worker will find: not there, or locked by a worker that died."""
+        if not deliveries:
+            return ()
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for one in deliveries:
+                    pipe.zscore(queue_name(one.zone, one.queue), one.key)
+                    pipe.exists(in_progress_key_prefix + one.key)
+                answers = await pipe.execute()
+        pairs = zip(deliveries, answers[::2], answers[1::2], strict=True)
+        return tuple(one for one, score, locked in pairs if score is None or locked)
+
+    async def forget(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove what is left of deliveries that are void."""
+        if not deliveries:
+            return
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for one in deliveries:
+                    pipe.zrem(queue_name(one.zone, one.queue), one.key)
+                    pipe.delete(
+                        job_key_prefix + one.key,
+                        in_progress_key_prefix + one.key,
+                        retry_key_prefix + one.key,
+                    )
+                await pipe.execute()
+
+    async def remembers(self) -> bool:
+        """Say whether Redis still knows what it was told; sets the canary that answers this."""
+        with translated():
+            is_new = await self._redis.set(CANARY_KEY, b"1", nx=True)
+        return not is_new

@@ -1,0 +1,67 @@
+"""The table jobservice.workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from database.pool import Connection
+
+# Silent for longer, a worker gets no more work.
+ALIVE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWorker:
+    """A worker process as it presents itself; `slots` counts tasks at once by queue."""
+
+    host: str
+    pid: int
+    version: str
+    zone: str | None
+    job_types: Sequence[str]
+    slots: Mapping[str, int]
+
+
+REGISTER = """
+INSERT INTO jobservice.workers (host, pid, version, zone, job_types, slots)
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+"""
+
+
+async def register(connection: Connection, worker: NewWorker) -> int:
+    """Add a worker; return its id."""
+    worker_id: int = await connection.fetchval(
+        REGISTER,
+        worker.host,
+        worker.pid,
+        worker.version,
+        worker.zone,
+        list(worker.job_types),
+        dict(worker.slots),
+    )
+    return worker_id
+
+
+BEAT = "UPDATE jobservice.workers SET heartbeat_at = clock_timestamp() WHERE id = $1"
+
+
+async def beat(connection: Connection, worker_id: int) -> None:
+    """Say that the worker lives."""
+    await connection.execute(BEAT, worker_id)
+
+
+LEAVE = "DELETE FROM jobservice.workers WHERE id = $1"
+
+
+async def leave(connection: Connection, worker_id: int) -> None:
+    """Remove a worker that ends."""
+    await connection.execute(LEAVE, worker_id)
+
+
+SWEEP = "DELETE FROM jobservice.workers WHERE heartbeat_at < now() - interval '1 day'"
+
+
+async def sweep(connection: Connection) -> None:
+    """Remove workers that died long ago."""
+    await connection.execute(SWEEP)
