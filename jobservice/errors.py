@@ -11,6 +11,7 @@ JobserviceError
 │   ├── PolicyDisabled
 │   └── PolicyRunning
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
+├── EndpointChanged          an execution's registry is not what it was: name, url
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
 └── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
 """
@@ -98,6 +99,18 @@ class ExecutionStopped(JobserviceError):
     def __init__(self, execution_id: int) -> None:
         super().__init__(f"execution {execution_id} was asked to stop")
         self.execution_id = execution_id
+
+
+class EndpointChanged(JobserviceError):
+    """The registry of an execution was changed or removed since the execution began."""
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(
+            f"the registry endpoint {name!r} ({url}) was changed or removed since the execution "
+            "began; start the policy again"
+        )
+        self.name = name
+        self.url = url
 
 
 class QueueUnavailable(JobserviceError):

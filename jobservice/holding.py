@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import UTC, datetime
 from enum import Enum, auto
 from time import monotonic
 
 from database.pool import Database
+from jobservice import logging as service_logging
 from jobservice.domain.task import Claimed, Progress
 from jobservice.errors import LeaseLost
 from jobservice.store import claiming
@@ -75,6 +77,15 @@ class Holding:
         if self._runner is not None and not self._is_cancelled:
             self._is_cancelled = True
             self._runner.cancel()
+
+    def note(self, event: str, **facts: object) -> None:
+        """Add a line to the task's log alone, not to the process's."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.log.write(
+            service_logging.redact(
+                None, "info", {"timestamp": now, "level": "info", "event": event, **facts}
+            )
+        )
 
     async def confirm(self) -> None:
         """Return while the lease holds with time to spare, else ask Postgres; raise LeaseLost."""

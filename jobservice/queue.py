@@ -8,9 +8,9 @@ canary key is gone too, and the dispatcher rings again for what Postgres says is
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import orjson
 from arq.connections import ArqRedis
@@ -65,6 +65,11 @@ def connect(dsn: str) -> ArqRedis:
     return ArqRedis(pool_or_conn=pool, job_serializer=serialize, job_deserializer=orjson.loads)
 
 
+async def close(redis: ArqRedis) -> None:
+    """Close a client that `connect` returned, its connections too."""
+    await redis.aclose(close_connection_pool=True)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what redis raises into QueueUnavailable."""
@@ -79,16 +84,6 @@ class TaskQueue:
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
-
-    @classmethod
-    @asynccontextmanager
-    async def connected(cls, dsn: str) -> AsyncIterator[Self]:
-        """Hand out a queue with a client of its own."""
-        redis = connect(dsn)
-        try:
-            yield cls(redis)
-        finally:
-            await redis.aclose()
 
     async def ring(self, deliveries: Sequence[Delivery]) -> None:
         """Put deliveries in their queues and wake the workers; repeating it changes nothing."""

@@ -114,13 +114,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task that a plan adds to its execution."""
+    """A task that a plan adds to its execution; zone and priority are the execution's if None."""
 
     job_type: str
     queue: str
     parameters: Mapping[str, Any]
     zone: str | None = None
-    priority: int = 0
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,10 @@ class Run(Protocol):
     @progress.setter
     def progress(self, value: Progress) -> None: ...
 
+    def note(self, event: str, **facts: object) -> None:
+        """Add a line to the task's log alone, not to the process's."""
+        ...
+
     async def confirm(self) -> None:
         """Return if the task is surely still ours; await it before every visible write.
 

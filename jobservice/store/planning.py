@@ -58,13 +58,16 @@ ADD_TASKS = """
 INSERT INTO jobservice.tasks
     (execution_id, page, ordinal, job_type, queue, zone, priority, parameters, status, error,
      result, started_at, ended_at)
-SELECT $1, $2, ordinality, job_type, queue, zone, priority, parameters::jsonb, status,
-       error::jsonb, result::jsonb,
-       CASE WHEN status <> 'pending' THEN now() END, CASE WHEN status <> 'pending' THEN now() END
+SELECT $1, $2, new.ordinality, new.job_type, new.queue, coalesce(new.zone, execution.zone),
+       coalesce(new.priority, execution.priority), new.parameters::jsonb, new.status,
+       new.error::jsonb, new.result::jsonb, CASE WHEN new.status <> 'pending' THEN now() END,
+       CASE WHEN new.status <> 'pending' THEN now() END
 FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
             $9::text[], $10::text[])
      WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, status, error, result,
-                             ordinality)
+                             ordinality),
+     jobservice.executions AS execution
+WHERE execution.id = $1
 """
 
 

@@ -1,0 +1,20 @@
+"""Every job type that this version knows; a new one is a file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from database.pool import Database
+from jobservice.jobs.base import JobType
+from jobservice.jobs.registries import Registries
+from jobservice.jobs.replication_plan import ReplicationPlan
+from jobservice.jobs.replication_transfer import ReplicationTransfer
+
+
+def build(database: Database, registries: Registries) -> Mapping[str, JobType]:
+    """Return the job types by name."""
+    job_types: tuple[JobType, ...] = (
+        ReplicationPlan(registries, database),
+        ReplicationTransfer(registries),
+    )
+    return {job_type.name: job_type for job_type in job_types}

@@ -1,0 +1,186 @@
+"""A worker's life: register, take and run tasks, keep house, give everything back, leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import structlog
+
+from database.pool import Database
+from jobservice import queue
+from jobservice.holding import Holdings
+from jobservice.jobs.base import JobType
+from jobservice.maintenance import service
+from jobservice.maintenance.dispatch_bell import DispatchBell
+from jobservice.maintenance.dispatcher import POLL_SECONDS, Dispatcher
+from jobservice.maintenance.flusher import FLUSH_SECONDS, Flusher
+from jobservice.maintenance.heartbeat import TICK_SECONDS, Heartbeat, Rhythm
+from jobservice.maintenance.leader import RENEW_SECONDS, Leader
+from jobservice.maintenance.rescuer import RESCUE_SECONDS, Rescuer
+from jobservice.maintenance.service import Service
+from jobservice.maintenance.stop_watch import WATCH_SECONDS, StopWatch
+from jobservice.queue import TaskQueue
+from jobservice.runner import Lease, Runner
+from jobservice.store import workers as workers_store
+from jobservice.store.executions import DISPATCH_CHANNEL
+from jobservice.store.stopping import STOP_CHANNEL
+from jobservice.store.workers import NewWorker
+from jobservice.worker import WorkerGroup
+
+GRACE_SECONDS = 20.0
+BELL_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a worker process is told. `slots` counts tasks at once by queue."""
+
+    postgres_dsn: str = field(repr=False)
+    redis_dsn: str = field(repr=False)
+    slots: Mapping[str, int]
+    zone: str | None = None
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+
+async def work(
+    setup: Setup,
+    database: Database,
+    job_types: Mapping[str, JobType],
+    *,
+    stop: asyncio.Event,
+    extra: tuple[Service, ...] = (),
+) -> None:
+    """Work until `stop` is set; running tasks are given back then, without a spent attempt.
+
+    `extra` are further services of this process. Raise DatabaseUnavailable at the start.
+    """
+    async with _registered(setup, database, job_types) as worker_id:
+        await _Worker(setup, database, job_types, worker_id).run(stop, extra)
+
+
+@contextlib.asynccontextmanager
+async def _registered(
+    setup: Setup, database: Database, job_types: Mapping[str, JobType]
+) -> AsyncIterator[int]:
+    new = NewWorker(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=metadata.version("transship"),
+        zone=setup.zone,
+        job_types=sorted(job_types),
+        slots=setup.slots,
+    )
+    async with database.connection() as connection:
+        worker_id = await workers_store.register(connection, new)
+    log.info("worker_started", worker=worker_id, slots=dict(setup.slots), zone=setup.zone)
+    try:
+        yield worker_id
+    finally:
+        async with database.connection() as connection:
+            await workers_store.leave(connection, worker_id)
+        log.info("worker_ended", worker=worker_id)
+
+
+class _Worker:
+    """The parts of one worker process, wired."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        database: Database,
+        job_types: Mapping[str, JobType],
+        worker_id: int,
+    ) -> None:
+        self._database = database
+        self._redis = queue.connect(setup.redis_dsn)
+        self._holdings = Holdings()
+        self._leader = Leader(database, worker_id)
+        self._dispatch = asyncio.Event()
+        self._stop_requested = asyncio.Event()
+        self._bell = DispatchBell(database, self._leader, self._dispatch)
+        self._heartbeat = Heartbeat(
+            setup.postgres_dsn,
+            worker_id=worker_id,
+            holdings=self._holdings,
+            rhythm=setup.rhythm,
+        )
+        self._runner = Runner(
+            database=database,
+            lease=Lease(worker_id=worker_id, seconds=setup.rhythm.lease_seconds),
+            job_types=job_types,
+            holdings=self._holdings,
+            on_settled=self._bell.settled,
+        )
+        self._group = WorkerGroup(
+            self._redis, zone=setup.zone, slots=setup.slots, run_task=self._runner.run_task
+        )
+
+    async def run(self, stop: asyncio.Event, extra: tuple[Service, ...]) -> None:
+        idle = asyncio.Event()
+        self._heartbeat.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in (*self._services(), *extra):
+                    group.create_task(service.run(one, idle), name=one.name)
+                listeners = [
+                    group.create_task(self._listen(DISPATCH_CHANNEL, self._dispatch)),
+                    group.create_task(self._listen(STOP_CHANNEL, self._stop_requested)),
+                ]
+                working = group.create_task(self._group.run(), name="queues")
+                await stop.wait()
+                await self._drain(working)
+                idle.set()
+                for listener in listeners:
+                    listener.cancel()
+            await self._leader.resign()
+        finally:
+            await asyncio.to_thread(self._heartbeat.stop)
+            await queue.close(self._redis)
+
+    async def _drain(self, working: asyncio.Task[None]) -> None:
+        self._runner.drain()
+        self._group.drain()
+        done, _ = await asyncio.wait({working}, timeout=GRACE_SECONDS)
+        if not done:
+            log.warning("tasks_left_to_the_rescuer", count=len(self._holdings))
+            working.cancel()
+
+    def _services(self) -> tuple[Service, ...]:
+        tasks = TaskQueue(self._redis)
+        dispatcher = Dispatcher(self._database, tasks, self._leader)
+        rescuer = Rescuer(self._database, self._leader, self._dispatch)
+        flusher = Flusher(self._database, self._holdings)
+        watch = StopWatch(self._database, self._holdings)
+        return (
+            Service(name="leader", seconds=RENEW_SECONDS, tick=self._lead),
+            Service(
+                name="dispatcher", seconds=POLL_SECONDS, tick=dispatcher.tick, wake=self._dispatch
+            ),
+            Service(name="rescuer", seconds=RESCUE_SECONDS, tick=rescuer.tick),
+            Service(
+                name="stop_watch",
+                seconds=WATCH_SECONDS,
+                tick=watch.tick,
+                wake=self._stop_requested,
+            ),
+            Service(name="flusher", seconds=FLUSH_SECONDS, tick=flusher.tick),
+            Service(name="pulse", seconds=TICK_SECONDS, tick=self._heartbeat.tick),
+            Service(name="bell", seconds=BELL_SECONDS, tick=self._bell.tick, wake=self._bell.wake),
+        )
+
+    async def _lead(self) -> None:
+        had = self._leader.leadership
+        await self._leader.tick()
+        if had is None and self._leader.leadership is not None:
+            self._dispatch.set()
+
+    async def _listen(self, channel: str, event: asyncio.Event) -> None:
+        await self._database.listen(channel, lambda _channel, _payload: event.set())

@@ -1,0 +1,112 @@
+"""A worker in this process, and patience with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from database.pool import Database
+from jobservice import executions, working
+from jobservice.domain.execution import Execution, NewExecution
+from jobservice.domain.listing import Listing
+from jobservice.domain.policy import TriggerKind
+from jobservice.domain.task import Task
+from tests.fakes import jobs
+
+DEADLINE_SECONDS = 20.0
+LOOK_SECONDS = 0.02
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], seconds: float = DEADLINE_SECONDS
+) -> None:
+    """Return when the condition holds; fail after the deadline."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110  Postgres sets no events of ours
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """Starts executions of made-up jobs and looks at what became of them."""
+
+    database: Database
+
+    async def start(self, *pages: Sequence[dict[str, Any]], **snapshot: Any) -> int:
+        """Start an execution whose plan writes these pages of tasks."""
+        new = NewExecution(
+            vendor_type="test",
+            job_type="plan",
+            policy_id=None,
+            trigger=TriggerKind.MANUAL,
+            snapshot={"pages": [list(page) for page in pages], **snapshot},
+        )
+        return await executions.start(self.database, new)
+
+    async def tasks(self, execution_id: int) -> tuple[Task, ...]:
+        """Return all tasks."""
+        listing = Listing(page_size=1000)
+        return (await executions.tasks_page(self.database, execution_id, listing)).items
+
+    async def ended(self, execution_id: int, seconds: float = DEADLINE_SECONDS) -> Execution:
+        """Return the execution when it has ended."""
+
+        async def has_ended() -> bool:
+            return (await executions.get(self.database, execution_id)).ended_at is not None
+
+        await until(has_ended, seconds)
+        return await executions.get(self.database, execution_id)
+
+    async def running(self, execution_id: int, count: int) -> None:
+        """Return when so many tasks run."""
+
+        async def run() -> bool:
+            tasks = await self.tasks(execution_id)
+            return sum(task.status == "running" for task in tasks) == count
+
+        await until(run)
+
+    async def one(self, query: str, *args: object) -> Any:
+        """Return one value from the database."""
+        async with self.database.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+
+@pytest.fixture
+def jobs_at(database: Database) -> Jobs:
+    return Jobs(database=database)
+
+
+Worker = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+def worker(dsn: str, valkey_url: str) -> Worker:
+    """A worker process's whole inside, to be entered."""
+
+    @contextlib.asynccontextmanager
+    async def entered() -> AsyncIterator[None]:
+        setup = working.Setup(
+            postgres_dsn=dsn, redis_dsn=valkey_url, slots=jobs.SLOTS, rhythm=jobs.HASTY
+        )
+        stop = asyncio.Event()
+        database = await Database.connect(dsn)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(
+                    working.work(setup, database, jobs.job_types(database), stop=stop)
+                )
+                try:
+                    yield
+                finally:
+                    stop.set()
+        finally:
+            await database.close()
+
+    return entered
