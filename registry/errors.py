@@ -1,0 +1,76 @@
+"""What this registry refuses, in the tree of protocol.errors, and the statuses it answers with.
+
+`refusal` builds the error for a code of the distribution-spec; replication sees the same classes
+that it sees from any other registry, and the /v2/ handlers render status and faults as they are.
+
+RegistryStorageError
+├── StorageFull        no room for more bytes
+├── StorageBusy        somebody else writes to this upload
+└── ObjectMissing      an object that a row names is not there
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protocol import errors
+from protocol.errors import RegistryError, RegistryFault
+
+
+class RegistryStorageError(Exception):
+    """The root of what storage drivers raise."""
+
+
+class StorageFull(RegistryStorageError):
+    """The disk or bucket takes no more."""
+
+
+class StorageBusy(RegistryStorageError):
+    """Another request is writing to the same upload."""
+
+
+class ObjectMissing(RegistryStorageError):
+    """No such object."""
+
+
+# code → status and class (reference: distribution's registry/api/errcode).
+_TABLE: dict[str, tuple[int, type[RegistryError]]] = {
+    "UNAUTHORIZED": (401, errors.Unauthorized),
+    "DENIED": (403, errors.Denied),
+    "NAME_INVALID": (400, errors.Rejected),
+    "NAME_UNKNOWN": (404, errors.NotFound),
+    "TAG_INVALID": (400, errors.Rejected),
+    "DIGEST_INVALID": (400, errors.Rejected),
+    "SIZE_INVALID": (400, errors.Rejected),
+    "RANGE_INVALID": (416, errors.RangeNotSatisfiable),
+    "BLOB_UNKNOWN": (404, errors.NotFound),
+    "BLOB_UPLOAD_UNKNOWN": (404, errors.NotFound),
+    "BLOB_UPLOAD_INVALID": (404, errors.NotFound),
+    "MANIFEST_UNKNOWN": (404, errors.NotFound),
+    "MANIFEST_INVALID": (400, errors.Rejected),
+    "MANIFEST_BLOB_UNKNOWN": (400, errors.Rejected),
+    "PAGINATION_NUMBER_INVALID": (400, errors.Rejected),
+    "UNSUPPORTED": (405, errors.Unsupported),
+    "UNAVAILABLE": (503, errors.Unavailable),
+}
+MANIFEST_TOO_LARGE_STATUS = 413
+
+
+def refusal(
+    code: str, message: str | Sequence[str], *, operation: str, repository: str = ""
+) -> RegistryError:
+    """Return the error for a code; several messages make several faults of that code."""
+    status, error = _TABLE[code]
+    messages = [message] if isinstance(message, str) else list(message)
+    return error(
+        messages[0],
+        operation=operation,
+        url=f"local/{repository}" if repository else "local",
+        status=status,
+        faults=tuple(RegistryFault(code=code, message=text) for text in messages),
+    )
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status that goes with a code."""
+    return _TABLE[code][0]

@@ -1,0 +1,72 @@
+"""One request to /v2/: who asks, for which resource, and what handlers need to answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from access.authentication import Authenticator
+from access.errors import InvalidCredentials
+from access.identity import ANONYMOUS, Principal
+from protocol.digest import Digest
+from registry.errors import refusal
+from registry.http.paths import Target
+from registry.repository import LocalRepository
+from registry.service import Registry
+
+PAGE: Final = 100
+PAGE_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request with its principal and its target."""
+
+    request: web.Request
+    registry: Registry
+    principal: Principal
+    target: Target
+
+    @property
+    def repository(self) -> LocalRepository:
+        """Return the repository that the path names; raise a refusal NAME_INVALID."""
+        return self.registry.repository(self.target.repository, self.principal)
+
+    @property
+    def digest(self) -> Digest:
+        """Return the digest that the path names; raise InvalidDigest."""
+        return Digest.parse(self.target.reference)
+
+    def page(self) -> tuple[int, str]:
+        """Return `n` and `last`; raise a refusal PAGINATION_NUMBER_INVALID."""
+        query = self.request.query
+        text = query.get("n", str(PAGE))
+        if not (text.isascii() and text.isdigit()):
+            raise refusal(
+                "PAGINATION_NUMBER_INVALID", f"n={text[:40]!r} is no number", operation="list"
+            )
+        return min(int(text[:9]), PAGE_LIMIT), query.get("last", "")
+
+    def body(self) -> AsyncIterator[bytes]:
+        """Yield the request's body as it comes."""
+        return self.request.content.iter_any()
+
+
+async def identify(request: web.Request, authenticator: Authenticator) -> Principal:
+    """Return who asks, by Basic credentials; raise InvalidCredentials."""
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is None:
+        return ANONYMOUS
+    scheme, _, encoded = header.partition(" ")
+    try:
+        given = base64.b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        given = ""
+    username, colon, password = given.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise InvalidCredentials("the Authorization header is not Basic (RFC 7617)")
+    return await authenticator.basic(username, password)

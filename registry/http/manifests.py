@@ -1,0 +1,101 @@
+"""Manifests: pull, push and delete (distribution-spec, Pulling and Pushing Manifests)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from access.authorisation import Action
+from protocol import media_types
+from protocol.content import MANIFEST_LIMIT_BYTES, RawManifest
+from protocol.digest import Digest, is_digest
+from protocol.errors import ManifestTooLarge
+from registry import names
+from registry.http import conditions
+from registry.http.exchange import Exchange
+from registry.metadata.manifests import Found
+
+_TAGS_LIMIT: Final = 100
+_URI_TOO_LONG: Final = 414
+
+
+async def head(exchange: Exchange) -> web.StreamResponse:
+    """Say what a tag or digest stands for."""
+    found = await exchange.repository.find_manifest(exchange.target.reference, with_body=False)
+    if conditions.not_modified(exchange.request, found.digest):
+        return web.Response(status=304, headers=_headers(found))
+    headers = {**_headers(found), hdrs.CONTENT_LENGTH: str(found.size_bytes)}
+    return web.Response(headers=headers)
+
+
+async def get(exchange: Exchange) -> web.StreamResponse:
+    """Send a manifest as it was pushed, whatever Accept says: a digest names its bytes."""
+    found = await exchange.repository.find_manifest(exchange.target.reference, with_body=True)
+    if conditions.not_modified(exchange.request, found.digest):
+        return web.Response(status=304, headers=_headers(found))
+    return web.Response(body=found.body, headers=_headers(found))
+
+
+async def put(exchange: Exchange) -> web.StreamResponse:
+    """Accept a manifest under its digest, a tag, or its digest and several tags."""
+    repository = exchange.repository
+    await repository.require(Action.PUSH)
+    tags = exchange.request.query.getall("tag", [])
+    if len(tags) > _TAGS_LIMIT:
+        return web.Response(status=_URI_TOO_LONG)
+    reference = exchange.target.reference
+    declared = Digest.parse(reference) if is_digest(reference) else None
+    if declared is None:
+        names.check_tag(reference)
+        tags = [reference, *tags]
+    body = await _read(exchange)
+    manifest = RawManifest(
+        media_type=media_types.bare(exchange.request.headers.get(hdrs.CONTENT_TYPE, "")),
+        digest=declared or Digest.of(body),
+        body=body,
+    )
+    contents = await repository.put_manifest(manifest, tags=tags)
+    headers: CIMultiDict[str] = CIMultiDict(
+        {
+            hdrs.LOCATION: f"/v2/{exchange.target.repository}/manifests/{manifest.digest}",
+            "Docker-Content-Digest": str(manifest.digest),
+        }
+    )
+    if contents.subject is not None:
+        headers["OCI-Subject"] = str(contents.subject)
+    for tag in tags:
+        headers.add("OCI-Tag", tag)
+    return web.Response(status=201, headers=headers)
+
+
+async def delete(exchange: Exchange) -> web.StreamResponse:
+    """Delete a tag, or a manifest and all its tags."""
+    reference = exchange.target.reference
+    if is_digest(reference):
+        await exchange.repository.delete_manifest(Digest.parse(reference))
+    else:
+        await exchange.repository.delete_tag(reference)
+    return web.Response(status=202)
+
+
+async def _read(exchange: Exchange) -> bytes:
+    """Return the body; raise ManifestTooLarge before holding more than the limit."""
+    length = exchange.request.content_length
+    if length is not None and length > MANIFEST_LIMIT_BYTES:
+        raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
+    body = bytearray()
+    async for chunk in exchange.body():
+        body += chunk
+        if len(body) > MANIFEST_LIMIT_BYTES:
+            raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
+    return bytes(body)
+
+
+def _headers(found: Found) -> dict[str, str]:
+    return {
+        hdrs.CONTENT_TYPE: found.media_type,
+        hdrs.ETAG: f'"{found.digest}"',
+        "Docker-Content-Digest": str(found.digest),
+    }

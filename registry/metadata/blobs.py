@@ -1,0 +1,121 @@
+"""Rows of blobs and of their links to repositories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from database import pool
+from database.pool import Connection
+from protocol.digest import Digest
+from registry.metadata import digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A blob as one repository has it. `lease_is_short`: it may soon be collected, so renew."""
+
+    id: int
+    repository_id: int
+    size_bytes: int
+    storage_key: UUID
+    lease_is_short: bool
+
+
+FIND = """
+SELECT b.id, r.id AS repository_id, b.size_bytes, b.storage_key,
+       l.lease_until < now() + interval '30 minutes' AND NOT EXISTS (
+           SELECT FROM registry.manifest_blobs m
+           WHERE m.repository_id = l.repository_id AND m.blob_id = l.blob_id
+       ) AS lease_is_short
+FROM registry.repositories r
+JOIN registry.repository_blobs l ON l.repository_id = r.id
+JOIN registry.blobs b ON b.id = l.blob_id
+WHERE r.name = $1 AND b.digest = $2
+"""
+
+
+async def find(connection: Connection, repository: str, digest: Digest) -> Blob | None:
+    """Return a blob that a repository may serve."""
+    row = await connection.fetchrow(FIND, repository, digests.encode(digest))
+    return Blob(**row) if row else None
+
+
+RENEW = """
+UPDATE registry.repository_blobs SET lease_until = now() + interval '1 hour'
+WHERE repository_id = $1 AND blob_id = $2
+"""
+
+
+async def renew_lease(connection: Connection, blob: Blob) -> None:
+    """Keep an unreferenced blob for an hour: somebody has just been told that it is there."""
+    await connection.execute(RENEW, blob.repository_id, blob.id)
+
+
+COMMIT = """
+WITH gone AS (
+    DELETE FROM registry.uploads WHERE id = $1 RETURNING repository_id, storage_key
+), blob AS (
+    INSERT INTO registry.blobs (digest, size_bytes, storage_key)
+    SELECT $2, $3, storage_key FROM gone
+    ON CONFLICT (digest) DO UPDATE SET touched_at = now()
+    RETURNING id, storage_key
+), link AS (
+    INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
+    SELECT gone.repository_id, blob.id, now() + interval '1 hour' FROM gone, blob
+    ON CONFLICT (repository_id, blob_id) DO UPDATE SET lease_until = excluded.lease_until
+), loser AS (
+    INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
+    SELECT gone.storage_key, $3, 'duplicate' FROM gone, blob
+    WHERE gone.storage_key <> blob.storage_key
+)
+SELECT count(*) FROM gone
+"""
+
+
+async def commit_upload(
+    connection: Connection, upload_id: UUID, digest: Digest, size_bytes: int
+) -> bool:
+    """Turn a published upload into a blob of its repository; False if the upload is gone.
+
+    Of two uploads of one digest the second's object becomes a tombstone.
+    """
+    count = await connection.fetchval(COMMIT, upload_id, digests.encode(digest), size_bytes)
+    return bool(count)
+
+
+MOUNT = """
+INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
+SELECT $1, b.id, now() + interval '1 hour' FROM registry.blobs b
+WHERE b.digest = $2 AND EXISTS (
+    SELECT FROM registry.repository_blobs l JOIN registry.repositories r ON r.id = l.repository_id
+    WHERE l.blob_id = b.id AND ($3::text IS NULL OR r.name = $3)
+)
+FOR KEY SHARE OF b
+ON CONFLICT (repository_id, blob_id) DO UPDATE SET lease_until = excluded.lease_until
+RETURNING blob_id
+"""
+
+
+async def mount(
+    connection: Connection, repository_id: int, digest: Digest, *, source: str | None
+) -> bool:
+    """Link a blob that `source`, or any repository for None, has; say whether it was there."""
+    stored = digests.encode(digest)
+    try:
+        return await connection.fetchval(MOUNT, repository_id, stored, source) is not None
+    except pool.REFERENCE_VIOLATIONS:  # collected between look-up and link
+        return False
+
+
+UNLINK = """
+DELETE FROM registry.repository_blobs l
+USING registry.repositories r, registry.blobs b
+WHERE r.name = $1 AND b.digest = $2 AND l.repository_id = r.id AND l.blob_id = b.id
+"""
+
+
+async def unlink(connection: Connection, repository: str, digest: Digest) -> bool:
+    """Take a blob from a repository; raise pool.REFERENCE_VIOLATIONS while a manifest needs it."""
+    tag = await connection.execute(UNLINK, repository, digests.encode(digest))
+    return tag != "DELETE 0"

@@ -1,0 +1,165 @@
+"""Rows of manifests: looking them up, marking their use, listing referrers, deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from database.pool import Connection
+from protocol.descriptor import Descriptor
+from protocol.digest import Digest
+from registry.metadata import digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A manifest as a repository has it. `body` is None when only its facts were asked for.
+
+    `use_is_old`: its last use was noted an hour ago or more.
+    """
+
+    id: int
+    repository_id: int
+    digest: Digest
+    media_type: str
+    size_bytes: int
+    body: bytes | None
+    use_is_old: bool
+
+
+_FACTS = "m.id, m.repository_id, m.digest, m.media_type, m.size_bytes"
+_OLD = "coalesce({}.last_used_at < now() - interval '1 hour', true) AS use_is_old"
+_BODY = {True: "m.payload AS body", False: "NULL::bytea AS body"}
+_BY_TAG = """
+FROM registry.repositories r
+JOIN registry.tags t ON t.repository_id = r.id
+JOIN registry.manifests m ON m.id = t.manifest_id
+WHERE r.name = $1 AND t.name = $2
+"""
+_BY_DIGEST = """
+FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+WHERE r.name = $1 AND m.digest = $2
+"""
+FIND_BY_TAG = {
+    body: f"SELECT {_FACTS}, {column}, {_OLD.format('t')} {_BY_TAG}"
+    for body, column in _BODY.items()
+}
+FIND_BY_DIGEST = {
+    body: f"SELECT {_FACTS}, {column}, {_OLD.format('m')} {_BY_DIGEST}"
+    for body, column in _BODY.items()
+}
+
+
+async def find(
+    connection: Connection, repository: str, reference: str | Digest, *, with_body: bool
+) -> Found | None:
+    """Return the manifest of a tag or digest."""
+    if isinstance(reference, Digest):
+        query, argument = FIND_BY_DIGEST[with_body], digests.encode(reference)
+        row = await connection.fetchrow(query, repository, argument)
+    else:
+        row = await connection.fetchrow(FIND_BY_TAG[with_body], repository, reference)
+    return Found(**{**row, "digest": digests.decode(row["digest"])}) if row else None
+
+
+# The artifact and the indexes above it count as used with it; losing a note in a crash is fine.
+NOTE_USE = """
+WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+tagged AS (
+    UPDATE registry.tags SET last_used_at = now() FROM quickly
+    WHERE repository_id = $1 AND name = $3
+      AND coalesce(last_used_at < now() - interval '1 hour', true)
+)
+UPDATE registry.manifests SET last_used_at = now() FROM quickly
+WHERE id IN (
+    SELECT $2::bigint
+    UNION SELECT parent_id FROM registry.manifest_children
+    WHERE repository_id = $1 AND child_id = $2
+) AND coalesce(last_used_at < now() - interval '1 hour', true)
+"""
+
+
+async def note_use(connection: Connection, found: Found, *, tag: str | None) -> None:
+    """Remember that a manifest, the indexes above it, and the tag it was asked by were used."""
+    await connection.execute(NOTE_USE, found.repository_id, found.id, tag)
+
+
+REFERRERS = """
+SELECT m.id, m.media_type, m.digest, m.size_bytes, m.artifact_type, m.annotations
+FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+WHERE r.name = $1 AND m.subject_digest = $2 AND m.id > $3
+  AND ($4::text IS NULL OR coalesce(m.artifact_type, '') = $4)
+ORDER BY m.id LIMIT $5
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referrer:
+    """One entry of a list of referrers; `id` is where the next page goes on."""
+
+    id: int
+    descriptor: Descriptor
+
+
+async def referrers(
+    connection: Connection,
+    repository: str,
+    subject: Digest,
+    *,
+    artifact_type: str | None,
+    after: int,
+    limit: int,
+) -> Sequence[Referrer]:
+    """Return a page of what refers to `subject`, oldest first."""
+    rows = await connection.fetch(
+        REFERRERS, repository, digests.encode(subject), after, artifact_type, limit
+    )
+    return [
+        Referrer(
+            id=row["id"],
+            descriptor=Descriptor(
+                media_type=row["media_type"],
+                digest=digests.decode(row["digest"]),
+                size_bytes=row["size_bytes"],
+                artifact_type=row["artifact_type"],
+                annotations=row["annotations"],
+            ),
+        )
+        for row in rows
+    ]
+
+
+LOCK = """
+SELECT m.id FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+WHERE r.name = $1 AND m.digest = $2 FOR UPDATE OF m
+"""
+DELETE_TAGS = "DELETE FROM registry.tags WHERE manifest_id = $1"
+DELETE = "DELETE FROM registry.manifests WHERE id = $1"
+
+
+async def delete(connection: Connection, repository: str, digest: Digest) -> bool:
+    """Delete a manifest and its tags inside a transaction; say whether it was there.
+
+    Raise pool.REFERENCE_VIOLATIONS while an index names it.
+    """
+    manifest_id = await connection.fetchval(LOCK, repository, digests.encode(digest))
+    if manifest_id is None:
+        return False
+    await connection.execute(DELETE_TAGS, manifest_id)
+    await connection.execute(DELETE, manifest_id)
+    return True
+
+
+PARENTS = """
+SELECT p.digest FROM registry.repositories r
+JOIN registry.manifests m ON m.repository_id = r.id AND m.digest = $2
+JOIN registry.manifest_children c ON c.repository_id = r.id AND c.child_id = m.id
+JOIN registry.manifests p ON p.id = c.parent_id
+WHERE r.name = $1 ORDER BY p.id LIMIT 5
+"""
+
+
+async def parents(connection: Connection, repository: str, digest: Digest) -> Sequence[Digest]:
+    """Return a few indexes that name a manifest."""
+    rows = await connection.fetch(PARENTS, repository, digests.encode(digest))
+    return [digests.decode(row["digest"]) for row in rows]

@@ -1,0 +1,90 @@
+"""Rows of repositories, and the project each is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from database.pool import Connection
+
+PROJECT_IS_PUBLIC = "SELECT public FROM access.projects WHERE name = $1"
+
+
+async def project_is_public(connection: Connection, project: str) -> bool | None:
+    """Say whether everybody may read a project; None if it is not there."""
+    public: bool | None = await connection.fetchval(PROJECT_IS_PUBLIC, project)
+    return public
+
+
+FIND = "SELECT id FROM registry.repositories WHERE name = $1"
+
+
+async def find(connection: Connection, name: str) -> int | None:
+    """Return a repository's id; None if it is not there."""
+    repository_id: int | None = await connection.fetchval(FIND, name)
+    return repository_id
+
+
+ENSURE = """
+INSERT INTO registry.repositories (project_id, name)
+SELECT id, $2 FROM access.projects WHERE name = $1
+ON CONFLICT (name) DO UPDATE SET updated_at = now()
+RETURNING id
+"""
+
+
+async def ensure(connection: Connection, *, project: str, name: str) -> int | None:
+    """Return a repository's id, created if need be; None if its project is not there."""
+    known = await find(connection, name)
+    if known is not None:
+        return known
+    repository_id: int | None = await connection.fetchval(ENSURE, project, name)
+    return repository_id
+
+
+PAGE = """
+SELECT r.name FROM registry.repositories r
+WHERE r.name > $1 AND EXISTS (SELECT FROM registry.manifests m WHERE m.repository_id = r.id)
+ORDER BY r.name LIMIT $2
+"""
+
+
+async def page(connection: Connection, *, after: str, limit: int) -> Sequence[str]:
+    """Return names of repositories that hold something, in bytewise order."""
+    return [row["name"] for row in await connection.fetch(PAGE, after, limit)]
+
+
+COUNT_IN_PROJECT = """
+SELECT count(*) FROM registry.repositories r JOIN access.projects p ON p.id = r.project_id
+WHERE p.name = $1 AND EXISTS (SELECT FROM registry.manifests m WHERE m.repository_id = r.id)
+"""
+
+
+async def count_in_project(connection: Connection, project: str) -> int:
+    """Return how many repositories of a project hold something."""
+    return int(await connection.fetchval(COUNT_IN_PROJECT, project))
+
+
+# A link that no manifest needs goes with its repository; triggers queue its blob for collection.
+EMPTY = """
+SELECT r.id FROM registry.repositories r
+WHERE r.project_id = $1 AND NOT EXISTS
+    (SELECT FROM registry.manifests m WHERE m.repository_id = r.id)
+ORDER BY r.id FOR UPDATE OF r
+"""
+BURY_UPLOADS = """
+WITH gone AS (
+    DELETE FROM registry.uploads WHERE repository_id = ANY($1) RETURNING storage_key, offset_bytes
+)
+INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
+SELECT storage_key, offset_bytes, 'cancelled' FROM gone ON CONFLICT DO NOTHING
+"""
+UNLINK = "DELETE FROM registry.repository_blobs WHERE repository_id = ANY($1)"
+DELETE = "DELETE FROM registry.repositories WHERE id = ANY($1)"
+
+
+async def delete_empty(connection: Connection, project_id: int) -> None:
+    """Delete a project's repositories that hold no manifest."""
+    ids = [row["id"] for row in await connection.fetch(EMPTY, project_id)]
+    if ids:
+        for statement in (BURY_UPLOADS, UNLINK, DELETE):
+            await connection.execute(statement, ids)

@@ -1,0 +1,66 @@
+"""This registry: the one door for whoever wants its content, from Python or from /v2/."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from access import authorisation, projects
+from access.identity import Principal
+from access.projects import Project
+from database.pool import Database
+from registry import names
+from registry.errors import refusal
+from registry.metadata import repositories
+from registry.repository import LocalRepository
+from registry.storage.driver import Storage
+
+
+class Registry:
+    """Repositories on one database and one storage."""
+
+    def __init__(self, database: Database, storage: Storage) -> None:
+        self._database = database
+        self._storage = storage
+
+    def repository(self, name: str, principal: Principal) -> LocalRepository:
+        """Return a repository, there or not, as `principal` sees it; raise NAME_INVALID."""
+        return LocalRepository(self._database, self._storage, name, principal)
+
+    def local_path(self, key: UUID) -> Path:
+        """Return the file that an object can be sent from."""
+        return self._storage.local_path(key)
+
+    async def repositories_page(
+        self, principal: Principal, *, after: str, limit: int
+    ) -> Sequence[str]:
+        """Return names of repositories that hold something; sysadmins only."""
+        if not authorisation.may_administer(principal):
+            raise refusal(
+                "UNAUTHORIZED", "the catalog needs a system administrator", operation="list"
+            )
+        async with self._database.connection() as connection:
+            return await repositories.page(connection, after=after, limit=limit)
+
+    async def repository_count(self, project: str) -> int:
+        """Return how many repositories of a project hold something."""
+        async with self._database.connection() as connection:
+            return await repositories.count_in_project(connection, project)
+
+    async def visibility(self, repository: str) -> bool | None:
+        """Say whether everybody may read a repository; None if its project is not there."""
+        async with self._database.connection() as connection:
+            return await repositories.project_is_public(connection, names.project_of(repository))
+
+    async def prepare(self, repository: str, *, public: bool | None = None) -> None:
+        """Make the project of a repository unless it is there: private, unless `public` is True."""
+        project = names.project_of(repository)
+        async with self._database.connection() as connection:
+            await projects.ensure(connection, name=project, public=bool(public))
+
+    async def delete_project(self, project: Project) -> None:
+        """Delete a project and its empty repositories; raise ProjectNotEmpty, ProjectNotFound."""
+        async with self._database.transaction() as connection:
+            await repositories.delete_empty(connection, project.id)
+            await projects.delete(connection, project)
