@@ -5,12 +5,12 @@ The first request carries what is known; a 401 teaches the rest. There is no pin
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import structlog
 from yarl import URL
 
 from protocol import authorization, challenge, guard, retrying, tls
@@ -20,7 +20,8 @@ from protocol.errors import ExchangeError, RateLimited, Rejected, Unauthorized, 
 from protocol.request import Request, Stream, redacted
 from protocol.transport import Answer, Transport
 
-log = structlog.get_logger()
+# Not structlog: importing it takes a third of a one-shot command's start.
+log = logging.getLogger(__name__)
 
 OK = frozenset({200})
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
@@ -231,7 +232,7 @@ class Exchange:
             text = value[:_WARNING_CHARACTERS]
             if len(self.warnings) < _WARNINGS_KEPT and text not in self.warnings:
                 self.warnings[text] = None
-                log.warning("registry_warning", registry=self._origin.host, text=text)
+                log.warning("%s warns: %s", self._origin.host, text)
 
 
 async def _error_body(answer: Answer) -> bytes:
