@@ -25,6 +25,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAXIMUM_REDIRECTS = 5
 READ_BUFFER_BYTES = 1024 * 1024
 HEADER_LIMIT_BYTES = 64 * 1024
+_SLICE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,13 +199,13 @@ class Transport:
         session = self._session(None if proxy else request.within)
         context = self._context(request, proxy)
         connections.PEER.set(None)
-        body, watch = self._body(request)
+        body, headers, watch = self._body(request)
         try:
             async with watch:
                 response = await session.request(
                     request.method,
                     url,
-                    headers=request.headers,
+                    headers=headers,
                     data=body,
                     allow_redirects=False,
                     ssl=context,
@@ -216,11 +217,19 @@ class Transport:
         peer = None if proxy else connections.PEER.get()
         return Answer(request, response, peer if peer is not None else guard.reach_of_host(host))
 
-    def _body(self, request: Request) -> tuple[Any, contextlib.AbstractAsyncContextManager[Any]]:
-        if not isinstance(request.body, Stream):
-            return request.body, contextlib.nullcontext()
+    def _body(
+        self, request: Request
+    ) -> tuple[Any, Mapping[str, str], contextlib.AbstractAsyncContextManager[Any]]:
+        """Return body, headers and watch; what is long is sent in steps and watched."""
+        body = request.body
+        if isinstance(body, bytes) and len(body) > READ_BUFFER_BYTES:
+            body = Stream(length_bytes=len(body), chunks=_slices(body))
+        if not isinstance(body, Stream):
+            return body, request.headers, contextlib.nullcontext()
+        # Without a length it would go out in chunked encoding, which ACR refuses.
+        headers = {**request.headers, "Content-Length": str(body.length_bytes)}
         watch = StallWatch()
-        return self._watched(request.body, watch), watch
+        return self._watched(body, watch), headers, watch
 
     async def _watched(self, body: Stream, watch: StallWatch) -> AsyncIterator[bytes]:
         """Hand out the body; a peer that takes nothing for `stall_seconds` ends the request.
@@ -273,6 +282,11 @@ class Transport:
             except OSError as error:
                 raise failures.unusable_certificate(error, request) from error
         return context
+
+
+async def _slices(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _SLICE_BYTES):
+        yield content[start : start + _SLICE_BYTES]
 
 
 def _authority(url: URL) -> str:

@@ -164,8 +164,7 @@ class RemoteUpload:
         call = self._call(
             "commit blob", "PUT", _with_digest(self._location, str(self._blob.digest))
         )
-        length = len(body) if isinstance(body, bytes) else body.length_bytes
-        call.headers = {**OCTETS, "Content-Length": str(length)}
+        call.headers = OCTETS
         call.body = body
         call.repeatable = False
         await self._exchange.read(call)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from protocol.client.registry import RegistryClient
+from protocol.client.repository import RemoteRepository
 from protocol.retrying import Patience
 from protocol.transport import Timeouts, Transport
 from tests.fakes.registry.server import FakeRegistry
@@ -29,3 +30,9 @@ async def transport() -> AsyncIterator[Transport]:
 async def client(registry: FakeRegistry, transport: Transport) -> AsyncIterator[RegistryClient]:
     async with RegistryClient(transport, url=registry.url, patience=IMPATIENT) as opened:
         yield opened
+
+
+@pytest.fixture
+def repository(client: RegistryClient) -> RemoteRepository:
+    """`a/b` of the fake, through the client."""
+    return client.repository("a/b")
