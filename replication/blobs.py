@@ -152,6 +152,8 @@ class BlobCopier:
                 await upload.send(chunks)
             except (ProtocolError, OSError) as error:
                 at_source = stream.failure is not None
+                if _is_muddled(error):
+                    await _give_up(upload)
                 raise CopyFailed(
                     side=Side.SOURCE if at_source else Side.DESTINATION,
                     operation="reading blob" if at_source else "writing blob",
@@ -174,10 +176,23 @@ class BlobCopier:
 
 
 def _is_transient(error: BaseException) -> bool:
-    return (
-        isinstance(error, CopyFailed)
-        and isinstance(error.cause, _TRANSIENT)
-        and not isinstance(error.cause, UntrustedCertificate)
+    """Say whether another try may help. A session that is gone may have been committed."""
+    if not isinstance(error, CopyFailed) or isinstance(error.cause, UntrustedCertificate):
+        return False
+    if error.side is Side.DESTINATION and (
+        isinstance(error.cause, NotFound) or _is_muddled(error.cause)
+    ):
+        return True
+    return isinstance(error.cause, _TRANSIENT)
+
+
+def _is_muddled(error: Exception | None) -> bool:
+    """Say whether the destination holds other bytes than ours, which were right: begin anew.
+
+    A PUT that was cut and sent again behind our back appends to what had arrived.
+    """
+    return isinstance(error, Rejected) and any(
+        fault.code in {"DIGEST_INVALID", "SIZE_INVALID"} for fault in error.faults
     )
 
 

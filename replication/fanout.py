@@ -28,7 +28,8 @@ async def for_each(
             for _ in range(min(at_once, len(waiting))):
                 group.create_task(_drain(queue, work))
     except BaseExceptionGroup as failures:
-        raise first(failures) from failures
+        error = first(failures)
+        raise error from error.__cause__
 
 
 async def _drain(queue: Iterator[Item], work: Callable[[Item], Awaitable[None]]) -> None:

@@ -64,7 +64,11 @@ class Look:
 
     async def at_company(self, settled: Iterable[Digest]) -> None:
         """Find out which artifacts, up to date themselves, miss referrers at the destination."""
-        await fanout.for_each(settled, self._at_company, at_once=_AT_ONCE)
+        first, *others = settled
+        await self._at_company(
+            first
+        )  # what it teaches of the registries spares the others requests
+        await fanout.for_each(others, self._at_company, at_once=_AT_ONCE)
 
     async def _at_reference(self, one: Wanted) -> None:
         try:

@@ -93,7 +93,8 @@ async def run(
                 group.create_task(one.work())
             await one.plan()
     except BaseExceptionGroup as failures:
-        raise first(failures) from failures
+        error = first(failures)
+        raise error from error.__cause__
     return one.report
 
 

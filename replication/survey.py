@@ -120,7 +120,7 @@ class RepositorySurvey:
             companions=tuple(sorted(beside)) if len(beside) <= _COMPANIONS_IN_TRANSFER else None,
         )
         comparison = plan.compare(resolved, route, override=self._scope.policy.override)
-        if self._scope.policy.referrers:
+        if self._scope.policy.referrers and comparison.settled:
             await seen.at_company(comparison.settled)
         return Survey(
             repository=self._repository,
