@@ -64,6 +64,11 @@ class RemoteRepository:
         """What any conformant registry may be asked; refusals are Unsupported."""
         return _CAPABILITIES
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the registry said in `Warning` headers, each text once."""
+        return tuple(self._exchange.warnings)
+
     async def resolve(self, reference: str) -> Descriptor:
         """Return the descriptor of a tag or digest; raise NotFound."""
         return await self._manifests.resolve(reference)

@@ -16,7 +16,7 @@ class Door:
     Tokens are good for what was asked until `expire_tokens`. `token_field`, `expires_in` and
     `issued_at` shape the token answer (None leaves a field out); `realm` replaces the realm.
     `identity_token` is what a POST must bring as refresh_token; `bare_401` leaves the challenge
-    out.
+    out, `bare_on` only for some kinds; `guards_ping` wants a token of any scope for `/v2/`.
     """
 
     scheme: str = "open"
@@ -28,6 +28,8 @@ class Door:
     issued_at: str | None = "2026-11-23T00:00:00Z"
     realm: str | None = None
     bare_401: bool = False
+    bare_on: frozenset[str] = frozenset()
+    guards_ping: bool = False
     anonymous_pull: bool = False
     challenge: str | None = None
     tokens: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -37,18 +39,22 @@ class Door:
         """Forget every token that was handed out."""
         self.tokens.clear()
 
-    def admits(self, request: web.Request, scope: frozenset[str]) -> bool:
+    def admits(self, request: web.Request, kind: str, scope: frozenset[str]) -> bool:
         """Say whether the request may go on; `scope` holds `type:name:action`."""
+        if kind == "ping" and not (self.guards_ping or self.bare_on):
+            return True
         authorization = request.headers.get("Authorization", "")
         if self.scheme == "open":
             return True
         if self.scheme == "basic":
             return self._basic(authorization)
-        return scope <= self.tokens.get(authorization.removeprefix("Bearer "), frozenset({"no"}))
+        token = authorization.removeprefix("Bearer ")
+        return token in self.tokens and scope <= self.tokens[token]
 
-    def refuse(self, base_url: str, scope: frozenset[str]) -> web.Response:
+    def refuse(self, base_url: str, kind: str, scope: frozenset[str]) -> web.Response:
         """Answer 401 with the challenge."""
-        headers = {} if self.bare_401 else {"WWW-Authenticate": self._challenge(base_url, scope)}
+        bare = self.bare_401 or kind in self.bare_on
+        headers = {} if bare else {"WWW-Authenticate": self._challenge(base_url, scope)}
         return web.json_response(
             {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]},
             status=401,

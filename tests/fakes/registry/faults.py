@@ -15,7 +15,8 @@ class Fault:
     `reset_after_bytes` cuts the answer's body; `reset_request_after_bytes` cuts while the
     request's body is read, and what came until then is kept as a real registry keeps it.
     `reset_after_commit` handles the request and hangs up instead of answering.
-    `hold` keeps the answer (or its body) back until the event is set.
+    `hold` keeps the answer (or its body) back until the event is set; `reached` is set when a
+    request was hit.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Fault:
     replace_body: bytes | None = None
     drip_bytes: int | None = None
     hold: asyncio.Event | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     def takes(self, method: str, kind: str) -> bool:
         """Say whether this request is hit, and count it down."""
@@ -43,6 +45,7 @@ class Fault:
             return False
         if self.times > 0:
             self.times -= 1
+        self.reached.set()
         return True
 
 

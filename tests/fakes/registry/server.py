@@ -113,8 +113,8 @@ class FakeRegistry:
             return web.Response(status=fault.status, headers=fault.headers, body=fault.body)
         if hit.kind == "token":
             return await self.door.token(request)
-        if not self.door.admits(request, hit.scope):
-            return self.door.refuse(self.url, hit.scope)
+        if not self.door.admits(request, hit.kind, hit.scope):
+            return self.door.refuse(self.url, hit.kind, hit.scope)
         answer = await self._answer(request, hit, fault)
         self._dress(answer)
         return await answers.deliver(request, answer, fault)
