@@ -16,7 +16,7 @@ CREATE TABLE jobservice.endpoints (
     description          text NOT NULL DEFAULT '',
     status               text NOT NULL DEFAULT 'healthy' CHECK (status IN ('healthy', 'unhealthy')),
     checked_at           timestamptz,
-    project_id           bigint,
+    project_id           bigint REFERENCES access.projects (id),
     zone                 text CHECK (zone <> ''),
     created_at           timestamptz NOT NULL DEFAULT now(),
     updated_at           timestamptz NOT NULL DEFAULT now()
@@ -43,7 +43,7 @@ CREATE TABLE jobservice.policies (
     single_active           boolean NOT NULL DEFAULT false,
     -- What Harbor has no field for: the `transship` object of the API.
     extension               jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(extension) = 'object'),
-    project_id              bigint,
+    project_id              bigint REFERENCES access.projects (id),
     zone                    text CHECK (zone <> ''),
     created_at              timestamptz NOT NULL DEFAULT now(),
     updated_at              timestamptz NOT NULL DEFAULT now(),

@@ -109,7 +109,6 @@ def test_exceptions_are_caught_by_name(path: Path) -> None:
 CATCH_ALL = (
     "jobservice/runner.py",
     "jobservice/maintenance/*.py",
-    "jobservice/api/middleware.py",
-    "jobservice/api/errors*.py",
+    "jobservice/api/exchange.py",
     "registry/http/errors*.py",
 )

@@ -1,0 +1,106 @@
+"""One request from its first header to its answer: who, may they, what, do it, say it."""
+
+from __future__ import annotations
+
+import base64
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import hdrs, web
+
+from access.identity import ANONYMOUS, Principal
+from jobservice.api import answering, failures, reading
+from jobservice.api.errors import Forbidden, Unauthenticated
+from jobservice.api.models.base import unknown_fields
+from jobservice.api.router import Call, Permission, Route
+from jobservice.api.services import Services
+
+REQUEST_ID = "X-Request-Id"
+REQUEST_ID_GRAMMAR = re.compile(r"[!-~]{1,128}")
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+Answerer = Callable[[web.Request, str], Awaitable[web.Response]]
+
+log = structlog.get_logger(__name__)
+
+
+def handler(
+    answer: Answerer,
+) -> Handler:
+    """Wrap an answerer: give the request its id, and turn whatever is raised into an answer."""
+
+    async def handle(request: web.Request) -> web.Response:
+        request_id = _request_id(request)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                response = await answer(request, request_id)
+            except Exception as error:  # noqa: BLE001  a response is mapped here, STYLE rule 12
+                response = failures.response(error, request_id=request_id)
+        response.headers[REQUEST_ID] = request_id
+        return response
+
+    return handle
+
+
+def route_handler(route: Route, services: Services) -> Handler:
+    """Return what aiohttp calls for a route."""
+
+    async def answer(request: web.Request, request_id: str) -> web.Response:
+        del request_id
+        principal = await admitted(request, services, route.permission)
+        call = Call(
+            request=request,
+            services=services,
+            principal=principal,
+            path=reading.parameters(route.parameters, request.match_info),
+            query=reading.parameters(route.query, request.query),
+            body=await reading.body(route.body, request),
+        )
+        call.ignored += [*unknown_fields(call.query), *unknown_fields(call.body)]
+        response = await route.handler(call)
+        if call.ignored:
+            log.warning("ignored_in_request", operation=route.operation_id, names=call.ignored)
+            answering.warn(response, call.ignored)
+        return response
+
+    return handler(answer)
+
+
+async def admitted(request: web.Request, services: Services, permission: Permission) -> Principal:
+    """Say who sends a request; raise Unauthenticated, InvalidCredentials, Forbidden."""
+    principal = await _principal(request, services)
+    if permission is Permission.ANYBODY:
+        return principal
+    if principal.is_anonymous:
+        raise Unauthenticated
+    if not principal.is_sysadmin:
+        raise Forbidden
+    return principal
+
+
+async def _principal(request: web.Request, services: Services) -> Principal:
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is None:
+        return ANONYMOUS
+    username, password = _basic(header)
+    return await services.authenticator.basic(username, password)
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Read `Basic base64(name:password)`, RFC 7617; raise Unauthenticated."""
+    scheme, _, encoded = header.strip().partition(" ")
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        raise Unauthenticated from None
+    username, colon, password = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise Unauthenticated
+    return username, password
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get(REQUEST_ID, "")
+    return given if REQUEST_ID_GRAMMAR.fullmatch(given) else uuid.uuid4().hex

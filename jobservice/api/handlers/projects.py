@@ -1,0 +1,120 @@
+"""Harbor's tag `project`: as much of it as the registry needs."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from jobservice.api import answering, querying
+from jobservice.api.harbor import projects as harbor
+from jobservice.api.models import project as models
+from jobservice.api.models.base import Nothing
+from jobservice.api.querying import FieldType
+from jobservice.api.router import API_ROOT, Call, Route
+
+TAG = "project"
+ROOT = f"{API_ROOT}/projects"
+ONE = f"{ROOT}/{{project_name_or_id}}"
+FIELDS = {
+    "name": FieldType.TEXT,
+    "public": FieldType.BOOLEAN,
+    "owner_name": FieldType.TEXT,
+}
+IS_NAME = "X-Is-Resource-Name"
+NAME_IN_LOCATION = "X-Resource-Name-In-Location"
+TRUE = "true"
+
+
+async def list_projects(call: Call[Nothing, models.ProjectListQuery, Nothing]) -> web.Response:
+    """List the projects."""
+    parsed = querying.parse(call.query.q, call.query.sort, FIELDS)
+    call.ignored += parsed.ignored
+    query = harbor.query(call.query, parsed.conditions, parsed.order, call.principal)
+    found = await call.services.projects.page(
+        query, limit=call.query.page_size, offset=(call.query.page - 1) * call.query.page_size
+    )
+    shown = [harbor.project(p, n, call.principal) for p, n in found.items]
+    return answering.page(call, shown, found.total)
+
+
+async def head_project(call: Call[Nothing, models.ProjectHeadQuery, Nothing]) -> web.Response:
+    """Say whether a project of this name is there."""
+    await call.services.projects.get(call.query.project_name)
+    return web.Response()
+
+
+async def create_project(call: Call[Nothing, Nothing, models.ProjectReq]) -> web.Response:
+    """Make a project."""
+    name, public = harbor.asked_for(call.body)
+    made = await call.services.projects.create(name, public=public, owner=call.principal)
+    by_name = call.request.headers.get(NAME_IN_LOCATION, "").lower() == TRUE
+    return answering.created(call, made.name if by_name else made.id)
+
+
+async def get_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> web.Response:
+    """Show a project."""
+    found, repositories = await call.services.projects.get(_key(call))
+    return answering.json(harbor.project(found, repositories, call.principal))
+
+
+async def delete_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> web.Response:
+    """Remove a project that no repository is in."""
+    await call.services.projects.delete(_key(call))
+    return web.Response()
+
+
+def _key(call: Call[models.ProjectPath, Nothing, Nothing]) -> str | int:
+    key = call.path.project_name_or_id
+    is_name = call.request.headers.get(IS_NAME, "").lower() == TRUE
+    is_id = key.isascii() and key.isdigit() and len(key) <= len(str(2**63)) - 1
+    return int(key) if is_id and not is_name else key
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=ROOT,
+        handler=list_projects,
+        operation_id="listProjects",
+        tag=TAG,
+        query=models.ProjectListQuery,
+        response=list[models.Project],
+    ),
+    Route(
+        method="HEAD",
+        path=ROOT,
+        handler=head_project,
+        operation_id="headProject",
+        tag=TAG,
+        query=models.ProjectHeadQuery,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=ROOT,
+        handler=create_project,
+        operation_id="createProject",
+        tag=TAG,
+        body=models.ProjectReq,
+        status=201,
+        errors=(409,),
+    ),
+    Route(
+        method="GET",
+        path=ONE,
+        handler=get_project,
+        operation_id="getProject",
+        tag=TAG,
+        parameters=models.ProjectPath,
+        response=models.Project,
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path=ONE,
+        handler=delete_project,
+        operation_id="deleteProject",
+        tag=TAG,
+        parameters=models.ProjectPath,
+        errors=(404, 412),
+    ),
+)

@@ -1,0 +1,92 @@
+"""Projects in Harbor's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from access.identity import Principal
+from access.projects import Project, Query
+from jobservice import unbuilt
+from jobservice.api.models import project as models
+from jobservice.domain.listing import Condition, Contains, Equals, Order
+from jobservice.errors import InvalidRequest
+
+# Harbor's number for the role of a project's administrator.
+ADMINISTRATOR_ROLE = 1
+
+
+def project(found: Project, repositories: int, viewer: Principal) -> models.Project:
+    """Show a project with the number of its repositories."""
+    role = ADMINISTRATOR_ROLE if viewer.is_sysadmin else 0
+    return models.Project(
+        project_id=found.id,
+        owner_id=found.owner_id or 0,
+        name=found.name,
+        registry_id=0,
+        creation_time=found.created_at,
+        update_time=found.updated_at,
+        deleted=False,
+        owner_name=found.owner_name,
+        togglable=viewer.is_sysadmin,
+        current_user_role_id=role,
+        current_user_role_ids=[role],
+        repo_count=repositories,
+        metadata=models.ProjectMetadata(public="true" if found.public else "false"),
+    )
+
+
+def asked_for(body: models.ProjectReq) -> tuple[str, bool]:
+    """Read the name and whether the project is public; raise InvalidRequest."""
+    public = body.metadata.public if body.metadata else None
+    problems = [*_missing(body), *_public_problems(public), *unbuilt.project_problems(_said(body))]
+    if problems:
+        raise InvalidRequest(problems)
+    return body.project_name or "", bool(body.public) if public is None else public == "true"
+
+
+def query(
+    asked: models.ProjectListQuery,
+    conditions: tuple[Condition, ...],
+    order: tuple[Order, ...],
+    principal: Principal,
+) -> Query:
+    """Read the filters of a list of projects; raise InvalidRequest for what it cannot do."""
+    values: dict[str, Any] = {
+        "name_contains": asked.name,
+        "public": asked.public,
+        "owner_name": asked.owner,
+    }
+    for condition in conditions:
+        match condition:
+            case Equals(field=field, value=value):
+                values[field] = value
+            case Contains(field="name", text=text):
+                values["name_contains"] = text
+            case _:
+                message = f"q: projects are not filtered by {condition.field} in this way"
+                raise InvalidRequest([message])
+    descending = bool(order) and order[0].descending
+    return Query(principal=principal, descending=descending, **values)
+
+
+def _missing(body: models.ProjectReq) -> Iterator[str]:
+    if not body.project_name:
+        yield "project_name: is missing"
+
+
+def _public_problems(public: str | None) -> Iterator[str]:
+    if public not in {None, "true", "false"}:
+        yield f"metadata.public: {public!r} is neither 'true' nor 'false'"
+
+
+def _said(body: models.ProjectReq) -> dict[str, Any]:
+    metadata = body.metadata.model_dump(exclude_none=True) if body.metadata else {}
+    said: dict[str, Any] = {f"metadata.{name}": value for name, value in metadata.items()}
+    if body.storage_limit is not None:
+        said["storage_limit"] = body.storage_limit
+    if body.registry_id is not None:
+        said["registry_id"] = body.registry_id
+    if body.cve_allowlist is not None:
+        said["cve_allowlist.items"] = len(body.cve_allowlist.items or [])
+    return said

@@ -1,0 +1,131 @@
+"""Policies, executions and tasks in Harbor's shape (its tag `replication`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from jobservice.api.models.base import ById, HarborModel, OwnModel, Paging
+from jobservice.api.models.registry import Registry
+
+
+class ReplicationTriggerSettings(HarborModel):
+    """When a scheduled policy runs."""
+
+    cron: str | None = None
+
+
+class ReplicationTrigger(HarborModel):
+    """What starts a policy."""
+
+    type: str | None = None
+    trigger_settings: ReplicationTriggerSettings | None = None
+
+
+class ReplicationFilter(HarborModel):
+    """One condition; `value` is text, or a list of names for labels."""
+
+    type: str | None = None
+    value: str | list[str] | None = None
+    decoration: str | None = None
+
+
+class TransshipPolicy(OwnModel):
+    """What Harbor's policy has no field for."""
+
+    referrers: bool = True
+
+
+class ReplicationPolicy(HarborModel):
+    """A replication policy. An absent registry, or one with id 0, is this registry."""
+
+    id: int | None = None
+    name: str | None = None
+    description: str | None = None
+    src_registry: Registry | None = None
+    dest_registry: Registry | None = None
+    dest_namespace: str | None = None
+    dest_namespace_replace_count: Annotated[int, Field(ge=-128, le=127)] | None = None
+    trigger: ReplicationTrigger | None = None
+    filters: list[ReplicationFilter] | None = None
+    replicate_deletion: bool | None = None
+    deletion: bool | None = None
+    override: bool | None = None
+    enabled: bool | None = None
+    creation_time: datetime | None = None
+    update_time: datetime | None = None
+    speed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    copy_by_chunk: bool | None = None
+    single_active_replication: bool | None = None
+    transship: TransshipPolicy | None = None
+
+
+class StartReplicationExecution(HarborModel):
+    """Which policy to start."""
+
+    policy_id: Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class ReplicationExecution(HarborModel):
+    """One run of a policy."""
+
+    id: int
+    policy_id: int
+    status: str
+    trigger: str
+    start_time: datetime
+    end_time: datetime | None = None
+    status_text: str
+    total: int
+    failed: int
+    succeed: int
+    in_progress: int
+    stopped: int
+
+
+class ReplicationTask(HarborModel):
+    """One artifact, with the tags that one listing page gives for it, on its way."""
+
+    id: int
+    execution_id: int
+    status: str
+    job_id: str
+    operation: str
+    resource_type: str
+    src_resource: str
+    dst_resource: str
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+class PolicyListQuery(Paging):
+    """GET /replication/policies."""
+
+    q: str | None = None
+    sort: str | None = None
+    name: str | None = None
+
+
+class ExecutionListQuery(Paging):
+    """GET /replication/executions."""
+
+    sort: str | None = None
+    policy_id: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    status: str | None = None
+    trigger: str | None = None
+
+
+class TaskListQuery(Paging):
+    """GET /replication/executions/{id}/tasks."""
+
+    sort: str | None = None
+    status: str | None = None
+    resource_type: str | None = None
+
+
+class TaskPath(ById):
+    """A task within an execution."""
+
+    task_id: Annotated[int, Field(ge=0, lt=2**63)]

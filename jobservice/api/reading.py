@@ -1,0 +1,54 @@
+"""From bytes to models: path, query and body, with every problem named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from jobservice.api.errors import UnsupportedMediaType
+from jobservice.api.models.base import Nothing
+from jobservice.errors import InvalidRequest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+JSON = "application/json"
+
+
+def parameters(model: type[Model], values: Mapping[str, str]) -> Model:
+    """Read a path or a query; raise InvalidRequest."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidRequest(_problems(error)) from error
+
+
+async def body(model: type[Model], request: web.Request) -> Model:
+    """Read a JSON body; raise InvalidRequest, UnsupportedMediaType."""
+    if model is Nothing:
+        return model()
+    raw = await request.read()
+    if not raw.strip():
+        raise InvalidRequest(["body: is missing; send a JSON object"])
+    if request.content_type != JSON:
+        raise UnsupportedMediaType(request.content_type)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise InvalidRequest(_problems(error)) from error
+
+
+def _problems(error: ValidationError) -> list[str]:
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    return list(dict.fromkeys(_sentence(dict(detail)) for detail in details))
+
+
+def _sentence(detail: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "body"
+    if detail["type"] == "missing":
+        return f"{place}: is missing"
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: is not known"
+    return f"{place}: {detail['msg']}"

@@ -1,0 +1,35 @@
+"""What handlers work with: the use cases, and what is known about this installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from access.authentication import Authenticator
+from database.pool import Database
+from jobservice.endpoints import Endpoints
+from jobservice.health import Health
+from jobservice.policies import Policies
+from jobservice.projects import Projects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What this installation says about itself."""
+
+    version: str
+    external_url: str
+    storage_path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that a handler may ask."""
+
+    database: Database
+    authenticator: Authenticator
+    endpoints: Endpoints
+    policies: Policies
+    projects: Projects
+    health: Health
+    installation: Installation

@@ -1,0 +1,273 @@
+"""Registry endpoints: adding, changing, trying and removing them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from adapters.base import AdapterInfo, Endpoint
+from adapters.errors import AdapterError
+from database.pool import Database
+from jobservice import unbuilt
+from jobservice.connecting import LAYOUT_KIND, LOCAL_ENDPOINT, Connector
+from jobservice.domain.endpoint import (
+    LOCAL_ID,
+    LOCAL_KIND,
+    CredentialType,
+    EndpointSettings,
+    StoredEndpoint,
+)
+from jobservice.domain.listing import Listing, Rows
+from jobservice.errors import (
+    Changed,
+    EndpointInUse,
+    InvalidRequest,
+    NameTaken,
+    NotFound,
+    UnhealthyEndpoint,
+)
+from jobservice.store import endpoints as rows
+from protocol.credential import Credential
+from protocol.errors import ProtocolError
+
+MASK = "*****"
+NAME_LIMIT = 64
+CHECK_SECONDS = 30
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What is to be different; None leaves a setting as it is."""
+
+    name: str | None = None
+    kind: str | None = None
+    url: str | None = None
+    credential_type: str | None = None
+    access_key: str | None = None
+    access_secret: str | None = None
+    insecure: bool | None = None
+    ca_certificate: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """The use cases of registry endpoints."""
+
+    database: Database
+    connector: Connector
+
+    async def page(self, listing: Listing) -> Rows[StoredEndpoint]:
+        """Return one page."""
+        async with self.database.connection() as connection:
+            return await rows.page(connection, listing)
+
+    async def get(self, endpoint_id: int) -> StoredEndpoint:
+        """Return an endpoint; raise NotFound."""
+        async with self.database.connection() as connection:
+            found = await rows.get(connection, endpoint_id)
+        if found is None:
+            raise NotFound("registry", endpoint_id)
+        return found
+
+    async def create(self, wanted: Changes) -> int:
+        """Check a registry, then remember it; raise InvalidRequest, NameTaken."""
+        settings = _applied(EndpointSettings(name="", kind="", url=""), wanted)
+        secret = wanted.access_secret or ""
+        self._refuse(settings, secret)
+        await self._refuse_taken(settings.name)
+        await self._check(settings, secret)
+        async with self.database.transaction() as connection:
+            endpoint_id = await rows.next_id(connection)
+            sealed = self.connector.seal(endpoint_id, secret)
+            await rows.insert(connection, endpoint_id, settings, sealed)
+        return endpoint_id
+
+    async def update(self, endpoint_id: int, wanted: Changes) -> None:
+        """Check the registry as it is to be, then remember it; raises as `create`, and NotFound."""
+        before = await self.get(endpoint_id)
+        settings, secret = self._changed(before, wanted)
+        self._refuse(settings, secret)
+        if settings.name != before.settings.name:
+            await self._refuse_taken(settings.name)
+        await self._check(settings, secret)
+        async with self.database.transaction() as connection:
+            now = await rows.get_locked(connection, endpoint_id)
+            if now is None:
+                raise NotFound("registry", endpoint_id)
+            if now.updated_at != before.updated_at:
+                raise Changed("registry", endpoint_id)
+            sealed = self.connector.seal(endpoint_id, secret)
+            await rows.update(connection, endpoint_id, settings, sealed)
+
+    async def ping(self, endpoint_id: int | None, wanted: Changes) -> None:
+        """Try a registry, stored or not; raise UnhealthyEndpoint with the reason."""
+        if endpoint_id == LOCAL_ID:
+            return await self._try(LOCAL_ENDPOINT, None)
+        if endpoint_id is None:
+            settings = _applied(EndpointSettings(name="ping", kind="", url=""), wanted)
+            secret = wanted.access_secret or ""
+        else:
+            settings, secret = self._changed(await self.get(endpoint_id), wanted)
+        self._refuse(settings, secret)
+        return await self._check(settings, secret)
+
+    async def delete(self, endpoint_id: int) -> None:
+        """Forget an endpoint that no policy refers to; raise NotFound, EndpointInUse."""
+        async with self.database.transaction() as connection:
+            if await rows.get_locked(connection, endpoint_id) is None:
+                raise NotFound("registry", endpoint_id)
+            users = await rows.policies_using(connection, endpoint_id)
+            if users:
+                raise EndpointInUse(
+                    f"registry {endpoint_id} is used by replication policies"
+                    f" ({', '.join(users)}); change or delete them first"
+                )
+            await rows.delete(connection, endpoint_id)
+
+    async def info(self, endpoint_id: int) -> AdapterInfo:
+        """Return what the endpoint's adapter declares; raise NotFound."""
+        kind = LOCAL_KIND
+        if endpoint_id != LOCAL_ID:
+            kind = (await self.get(endpoint_id)).settings.kind
+        kinds = self.connector.kinds()
+        if kind not in kinds:
+            raise NotFound("adapter", kind)
+        return kinds[kind]
+
+    def kinds(self) -> dict[str, AdapterInfo]:
+        """Return the kinds of which endpoints can be made."""
+        return {k: info for k, info in self.connector.kinds().items() if info.creatable}
+
+    def _changed(self, before: StoredEndpoint, wanted: Changes) -> tuple[EndpointSettings, str]:
+        """Apply changes; a secret is only ever sent to the address that it was given for."""
+        settings = _applied(before.settings, wanted)
+        given = wanted.access_secret
+        if given is not None and given != MASK:
+            return settings, given
+        if settings.url != before.settings.url:
+            return settings, ""
+        return settings, self.connector.secret(before)
+
+    def _refuse(self, settings: EndpointSettings, secret: str) -> None:
+        found = [*_problems(settings), *_kind_problems(settings.kind, self.kinds())]
+        if secret == MASK:
+            found.append(f"credential.access_secret: {MASK} stands for a secret, it is none")
+        if found:
+            raise InvalidRequest(found)
+
+    async def _refuse_taken(self, name: str) -> None:
+        async with self.database.connection() as connection:
+            if await rows.get_by_name(connection, name) is not None:
+                raise NameTaken("registry", name)
+
+    async def _check(self, settings: EndpointSettings, secret: str) -> None:
+        credential = None
+        if settings.access_key or secret:
+            credential = Credential(username=settings.access_key, password=secret)
+        endpoint = Endpoint(
+            kind=settings.kind,
+            url=settings.url,
+            name=settings.name,
+            insecure=settings.insecure,
+            ca_certificate=settings.ca_certificate,
+        )
+        await self._try(endpoint, credential)
+
+    async def _try(self, endpoint: Endpoint, credential: Credential | None) -> None:
+        where = endpoint.url or endpoint.name
+        try:
+            adapter = self.connector.adapter(endpoint, credential)
+            try:
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await adapter.check()
+            finally:
+                await adapter.close()
+        except TimeoutError as error:
+            reason = f"it did not answer within {CHECK_SECONDS} seconds"
+            raise UnhealthyEndpoint(url=where, reason=reason) from error
+        except (ProtocolError, AdapterError) as error:
+            raise UnhealthyEndpoint(url=where, reason=str(error)) from error
+
+
+def _applied(before: EndpointSettings, wanted: Changes) -> EndpointSettings:
+    url = before.url if wanted.url is None else wanted.url.strip().rstrip("/")
+    certificate = _either(wanted.ca_certificate, before.ca_certificate) or None
+    access_key = _either(wanted.access_key, before.access_key)
+    return EndpointSettings(
+        name=_either(wanted.name, before.name),
+        kind=_either(wanted.kind, before.kind),
+        url=url,
+        credential_type=_credential_type(wanted, has_any=bool(access_key)),
+        access_key=access_key,
+        insecure=_either(wanted.insecure, before.insecure),
+        ca_certificate=certificate,
+        description=_either(wanted.description, before.description),
+    )
+
+
+def _either(wanted: Value | None, before: Value) -> Value:
+    return before if wanted is None else wanted
+
+
+def _credential_type(wanted: Changes, *, has_any: bool) -> CredentialType:
+    if wanted.credential_type:
+        refused = list(unbuilt.problems("credential.type", wanted.credential_type))
+        if refused:
+            raise InvalidRequest(refused)
+        try:
+            return CredentialType(wanted.credential_type)
+        except ValueError:
+            message = f"credential.type: {wanted.credential_type!r} is not known; use 'basic'"
+            raise InvalidRequest([message]) from None
+    return CredentialType.BASIC if has_any or wanted.access_secret else CredentialType.NONE
+
+
+def _problems(settings: EndpointSettings) -> Iterator[str]:
+    if not settings.name.strip():
+        yield "name: is missing"
+    elif len(settings.name) > NAME_LIMIT:
+        yield f"name: has {len(settings.name)} characters, {NAME_LIMIT} are allowed"
+    if not settings.url:
+        yield "url: is missing"
+    elif settings.kind != LAYOUT_KIND:
+        yield from _url_problems(settings.url)
+    if settings.ca_certificate is not None:
+        yield from _certificate_problems(settings.ca_certificate)
+
+
+def _url_problems(url: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        yield f"url: does not parse: {error}"
+        return
+    if parts.scheme not in {"http", "https"} or not host:
+        yield "url: write it as https://host[:port], or http:// for a registry without TLS"
+    if parts.username is not None or parts.password is not None:
+        yield "url: holds a user name or password; give them as credential"
+    if parts.query or parts.fragment:
+        yield "url: holds a query or a fragment; leave them out"
+
+
+def _certificate_problems(certificate: str) -> Iterator[str]:
+    try:
+        ssl.create_default_context(cadata=certificate)
+    except (ssl.SSLError, ValueError) as error:
+        yield f"ca_certificate: is no PEM certificate: {error}"
+
+
+def _kind_problems(kind: str, known: dict[str, AdapterInfo]) -> Iterator[str]:
+    if not kind:
+        yield f"type: is missing; known are {', '.join(known)}"
+    elif kind == LAYOUT_KIND and kind not in known:
+        yield "type: oci-layout is off; TRANSSHIP_LAYOUT_ROOTS names the directories it may use"
+    elif kind not in known:
+        yield f"type: {kind!r} is no adapter one can add; known are {', '.join(known)}"

@@ -1,0 +1,245 @@
+"""Replication policies: adding, changing and removing them, and what an execution follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from croniter import croniter
+
+from adapters.base import AdapterInfo
+from database.pool import Connection, Database
+from jobservice import unbuilt
+from jobservice.connecting import LOCAL_ENDPOINT, Connector
+from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, StoredEndpoint
+from jobservice.domain.execution import NewExecution
+from jobservice.domain.listing import Listing, Rows
+from jobservice.domain.policy import (
+    PolicySettings,
+    PolicySnapshot,
+    SnapshotEndpoint,
+    StoredPolicy,
+    TriggerKind,
+)
+from jobservice.errors import InvalidRequest, NotFound, PolicyDisabled, PolicyRunning
+from jobservice.store import endpoints as endpoint_rows
+from jobservice.store import executions as execution_rows
+from jobservice.store import policies as rows
+from protocol import doublestar, reference
+from protocol.errors import InvalidPattern, InvalidReference
+from replication.policy import Filter, FilterKind
+
+VENDOR_TYPE = "replication"
+PLAN_JOB = "plan"
+NAME_LIMIT = 256
+FLATTENING_LIMIT = 127
+CRON_FIELDS = 6
+
+Ends = dict[int, StoredEndpoint]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The use cases of replication policies."""
+
+    database: Database
+    connector: Connector
+
+    async def page(self, listing: Listing) -> tuple[Rows[StoredPolicy], Ends]:
+        """Return one page, and the endpoints that it mentions."""
+        async with self.database.connection() as connection:
+            found = await rows.page(connection, listing)
+            return found, await _ends(connection, *(p.settings for p in found.items))
+
+    async def get(self, policy_id: int) -> tuple[StoredPolicy, Ends]:
+        """Return a policy and the endpoints that it mentions; raise NotFound."""
+        async with self.database.connection() as connection:
+            found = await rows.get(connection, policy_id)
+            if found is None:
+                raise NotFound("replication policy", policy_id)
+            return found, await _ends(connection, found.settings)
+
+    async def create(self, settings: PolicySettings) -> int:
+        """Remember a policy and return its id; raise InvalidRequest, NameTaken."""
+        async with self.database.transaction() as connection:
+            await self._refuse(connection, settings)
+            return await rows.insert(connection, settings)
+
+    async def update(self, policy_id: int, settings: PolicySettings) -> None:
+        """Replace a policy; raise NotFound, InvalidRequest, NameTaken."""
+        async with self.database.transaction() as connection:
+            if await rows.get_locked(connection, policy_id) is None:
+                raise NotFound("replication policy", policy_id)
+            await self._refuse(connection, settings)
+            await rows.update(connection, policy_id, settings)
+
+    async def delete(self, policy_id: int) -> None:
+        """Forget a policy; raise NotFound, PolicyRunning."""
+        async with self.database.transaction() as connection:
+            if await rows.get_locked(connection, policy_id) is None:
+                raise NotFound("replication policy", policy_id)
+            unfinished = await execution_rows.unfinished_of_policy(connection, policy_id)
+            if unfinished:
+                raise PolicyRunning(
+                    f"replication policy {policy_id} has executions that are not finished"
+                    f" ({', '.join(map(str, unfinished))}); stop them or wait for their end"
+                )
+            await rows.delete(connection, policy_id)
+
+    async def start(self, policy_id: int, *, started_by: str) -> int:
+        """Start a policy by hand and return the execution's id.
+
+        Raise NotFound, PolicyDisabled, PolicyRunning.
+        """
+        async with self.database.transaction() as connection:
+            found, snapshot = await _snapshot(connection, policy_id)
+            new = NewExecution(
+                vendor_type=VENDOR_TYPE,
+                job_type=PLAN_JOB,
+                policy_id=policy_id,
+                trigger=TriggerKind.MANUAL,
+                snapshot=snapshot.to_json(),
+                single_active=found.settings.single_active,
+                zone=found.zone,
+                started_by=started_by,
+            )
+            return await execution_rows.insert(connection, new)
+
+    async def _refuse(self, connection: Connection, settings: PolicySettings) -> None:
+        ends = await _ends(connection, settings)
+        found = [
+            *_name_problems(settings.name),
+            *_end_problems(settings, ends),
+            *_naming_problems(settings),
+            *cron_problems(settings),
+            *_filter_problems(settings, self._source_info(settings, ends)),
+        ]
+        if found:
+            raise InvalidRequest(found)
+
+    def _source_info(self, settings: PolicySettings, ends: Ends) -> AdapterInfo | None:
+        kind = LOCAL_KIND
+        if settings.source_endpoint_id is not None:
+            if settings.source_endpoint_id not in ends:
+                return None
+            kind = ends[settings.source_endpoint_id].settings.kind
+        return self.connector.kinds().get(kind)
+
+
+async def _snapshot(connection: Connection, policy_id: int) -> tuple[StoredPolicy, PolicySnapshot]:
+    """Return what an execution follows; the policy stays as it is until the transaction ends."""
+    found = await rows.get_shared(connection, policy_id)
+    if found is None:
+        raise NotFound("replication policy", policy_id)
+    if not found.settings.enabled:
+        raise PolicyDisabled(f"replication policy {policy_id} is disabled; enable it first")
+    ends = await _ends(connection, found.settings)
+    return found, PolicySnapshot(
+        rules=found.settings.rules,
+        source=_described(found.settings.source_endpoint_id, ends),
+        destination=_described(found.settings.destination_endpoint_id, ends),
+    )
+
+
+async def _ends(connection: Connection, *policies: PolicySettings) -> Ends:
+    mentioned = {p.source_endpoint_id for p in policies}
+    mentioned |= {p.destination_endpoint_id for p in policies}
+    return await endpoint_rows.by_ids(connection, {i for i in mentioned if i is not None})
+
+
+def _described(endpoint_id: int | None, ends: Ends) -> SnapshotEndpoint:
+    if endpoint_id is None:
+        return SnapshotEndpoint(
+            endpoint_id=LOCAL_ID,
+            kind=LOCAL_ENDPOINT.kind,
+            url=LOCAL_ENDPOINT.url,
+            name=LOCAL_ENDPOINT.name,
+            insecure=LOCAL_ENDPOINT.insecure,
+        )
+    settings = ends[endpoint_id].settings
+    return SnapshotEndpoint(
+        endpoint_id=endpoint_id,
+        kind=settings.kind,
+        url=settings.url,
+        name=settings.name,
+        insecure=settings.insecure,
+    )
+
+
+def _name_problems(name: str) -> Iterator[str]:
+    if not name.strip():
+        yield "name: is missing"
+    elif len(name) > NAME_LIMIT:
+        yield f"name: has {len(name)} characters, {NAME_LIMIT} are allowed"
+
+
+def _end_problems(settings: PolicySettings, ends: Ends) -> Iterator[str]:
+    source, destination = settings.source_endpoint_id, settings.destination_endpoint_id
+    if source is None and destination is None:
+        yield (
+            "src_registry, dest_registry: both ends are this registry;"
+            " name another registry's id as one of them"
+        )
+    elif source == destination and not settings.rules.destination_namespace:
+        yield "dest_registry: is the source, and without dest_namespace every copy is onto itself"
+    for name, end in (("src_registry", source), ("dest_registry", destination)):
+        if end is not None and end not in ends:
+            yield f"{name}: registry {end} not found"
+
+
+def _naming_problems(settings: PolicySettings) -> Iterator[str]:
+    rules = settings.rules
+    if rules.destination_namespace:
+        try:
+            reference.check_repository(rules.destination_namespace)
+        except InvalidReference as error:
+            yield f"dest_namespace: {error}"
+    if not -1 <= rules.flattening <= FLATTENING_LIMIT:
+        yield f"dest_namespace_replace_count: {rules.flattening} is not within -1 to 127"
+    if rules.copy_by_chunk:
+        yield from unbuilt.problems("copy_by_chunk", value=True)
+    if settings.replicate_deletion:
+        yield from unbuilt.problems("deletion", value=True)
+
+
+def cron_problems(settings: PolicySettings) -> Iterator[str]:
+    """Yield what is wrong with a trigger: six fields, second 0, minute not `*`."""
+    yield from unbuilt.problems("trigger.type", settings.trigger.value)
+    if settings.trigger is not TriggerKind.SCHEDULED:
+        if settings.cron:
+            yield "trigger.trigger_settings.cron: is only for a scheduled trigger"
+        return
+    fields = (settings.cron or "").split()
+    if len(fields) != CRON_FIELDS:
+        yield (
+            f"trigger.trigger_settings.cron: has {len(fields)} fields, six are needed"
+            " (second minute hour day month weekday)"
+        )
+        return
+    if fields[0] != "0":
+        yield f"trigger.trigger_settings.cron: the seconds are {fields[0]!r}, they must be 0"
+    if fields[1] == "*":
+        yield "trigger.trigger_settings.cron: the minute may not be *"
+    if not croniter.is_valid(" ".join(fields[1:])):
+        yield f"trigger.trigger_settings.cron: {settings.cron!r} is no cron expression"
+
+
+def _filter_problems(settings: PolicySettings, source: AdapterInfo | None) -> Iterator[str]:
+    for index, condition in enumerate(settings.rules.filters):
+        place = f"filters[{index}]"
+        refused = list(
+            unbuilt.problems("filters.type", condition.kind.value, shown_as=f"{place}.type")
+        )
+        yield from refused
+        if not refused and source is not None and condition.kind not in source.filters:
+            yield f"{place}.type: {source.kind} does not filter by {condition.kind}"
+        yield from _pattern_problems(place, condition)
+
+
+def _pattern_problems(place: str, condition: Filter) -> Iterator[str]:
+    if condition.kind not in {FilterKind.NAME, FilterKind.TAG}:
+        return
+    try:
+        doublestar.Pattern.compile(condition.pattern)
+    except InvalidPattern as error:
+        yield f"{place}.value: {error}"

@@ -1,0 +1,49 @@
+"""Projects, seen by the API: who they belong to and how much is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from access import projects
+from access.identity import Principal
+from access.projects import Project, Query
+from database.pool import Database
+from jobservice.domain.listing import Rows
+from jobservice.store import projects as project_rows
+
+if TYPE_CHECKING:
+    from registry.service import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projects:
+    """The use cases of projects."""
+
+    database: Database
+    registry: Registry
+
+    async def page(self, query: Query, *, limit: int, offset: int) -> Rows[tuple[Project, int]]:
+        """Return one page of projects, each with the number of its repositories."""
+        async with self.database.connection() as connection:
+            found = await projects.find(connection, query, limit=limit, offset=offset)
+            total = await projects.count(connection, query)
+            counts = await project_rows.repositories(connection, [p.id for p in found])
+        return Rows(items=tuple((p, counts.get(p.id, 0)) for p in found), total=total)
+
+    async def get(self, key: str | int) -> tuple[Project, int]:
+        """Return a project and the number of its repositories; raise ProjectNotFound."""
+        async with self.database.connection() as connection:
+            found = await projects.get(connection, key)
+            counts = await project_rows.repositories(connection, [found.id])
+        return found, counts.get(found.id, 0)
+
+    async def create(self, name: str, *, public: bool, owner: Principal) -> Project:
+        """Make a project; raise InvalidProjectName, ProjectExists."""
+        async with self.database.transaction() as connection:
+            return await projects.create(connection, name=name, public=public, owner=owner)
+
+    async def delete(self, key: str | int) -> None:
+        """Remove a project that no repository is in; raise ProjectNotFound, ProjectNotEmpty."""
+        found, _ = await self.get(key)
+        await self.registry.delete_project(found)

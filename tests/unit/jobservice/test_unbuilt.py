@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from jobservice import unbuilt
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("trigger.type", "scheduled"),
+        ("trigger.type", "event_based"),
+        ("filters.type", "label"),
+        ("deletion", True),
+        ("copy_by_chunk", True),
+        ("credential.type", "oauth"),
+    ],
+)
+def test_a_value_that_would_have_no_effect_is_refused_by_name(setting: str, value: object) -> None:
+    (sentence,) = unbuilt.problems(setting, value)
+    assert setting in sentence
+    assert str(value).lower() in sentence
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("trigger.type", "manual"), ("deletion", False), ("filters.type", "tag"), ("name", "x")],
+)
+def test_what_is_built_passes(setting: str, value: object) -> None:
+    assert list(unbuilt.problems(setting, value)) == []
+
+
+def test_a_project_may_ask_for_nothing_in_words() -> None:
+    asked = {"metadata.auto_scan": "false", "storage_limit": -1, "cve_allowlist.items": 0}
+    assert list(unbuilt.project_problems(asked)) == []
+
+
+def test_everything_unbuilt_of_a_project_is_named() -> None:
+    asked = {"metadata.auto_scan": "true", "storage_limit": 5, "cve_allowlist.items": 2}
+    assert len(list(unbuilt.project_problems(asked))) == 3
