@@ -21,7 +21,7 @@ from jobservice.maintenance.dispatch_bell import DispatchBell
 from jobservice.maintenance.dispatcher import POLL_SECONDS, Dispatcher
 from jobservice.maintenance.flusher import FLUSH_SECONDS, Flusher
 from jobservice.maintenance.heartbeat import TICK_SECONDS, Heartbeat, Rhythm
-from jobservice.maintenance.leader import RENEW_SECONDS, Leader
+from jobservice.maintenance.leader import RENEWALS_PER_LEASE, Leader
 from jobservice.maintenance.rescuer import RESCUE_SECONDS, Rescuer
 from jobservice.maintenance.service import Service
 from jobservice.maintenance.stop_watch import WATCH_SECONDS, StopWatch
@@ -102,7 +102,8 @@ class _Worker:
         self._database = database
         self._redis = queue.connect(setup.redis_dsn)
         self._holdings = Holdings()
-        self._leader = Leader(database, worker_id)
+        self._leader = Leader(database, worker_id, lease_seconds=setup.rhythm.leader_seconds)
+        self._renew_seconds = setup.rhythm.leader_seconds / RENEWALS_PER_LEASE
         self._dispatch = asyncio.Event()
         self._stop_requested = asyncio.Event()
         self._bell = DispatchBell(database, self._leader, self._dispatch)
@@ -160,7 +161,7 @@ class _Worker:
         flusher = Flusher(self._database, self._holdings)
         watch = StopWatch(self._database, self._holdings)
         return (
-            Service(name="leader", seconds=RENEW_SECONDS, tick=self._lead),
+            Service(name="leader", seconds=self._renew_seconds, tick=self._lead),
             Service(
                 name="dispatcher", seconds=POLL_SECONDS, tick=dispatcher.tick, wake=self._dispatch
             ),

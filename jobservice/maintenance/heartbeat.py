@@ -16,7 +16,7 @@ import structlog
 from database.pool import Database
 from jobservice.holding import Holdings
 from jobservice.maintenance import service
-from jobservice.store import claiming, workers
+from jobservice.store import claiming, leader, workers
 
 BEAT_SECONDS = 5.0
 TICK_SECONDS = 1.0
@@ -28,11 +28,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """How often to beat and for how long a beat holds."""
+    """How often to beat, how long a beat holds, and how long a leader leads without renewing."""
 
     beat_seconds: float = BEAT_SECONDS
     lease_seconds: float = claiming.LEASE_SECONDS
     stuck_after_seconds: float = STUCK_AFTER_SECONDS
+    leader_seconds: float = leader.LEASE_SECONDS
 
 
 class Heartbeat:

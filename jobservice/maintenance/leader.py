@@ -12,7 +12,7 @@ from database.pool import Database
 from jobservice.store import leader
 from jobservice.store.leader import Leadership
 
-RENEW_SECONDS = 3.0
+RENEWALS_PER_LEASE = 5
 
 log = structlog.get_logger(__name__)
 
@@ -20,9 +20,10 @@ log = structlog.get_logger(__name__)
 class Leader:
     """Whether this process leads; `tick` finds out."""
 
-    def __init__(self, database: Database, worker_id: int) -> None:
+    def __init__(self, database: Database, worker_id: int, *, lease_seconds: float) -> None:
         self._database = database
         self._worker_id = worker_id
+        self._lease_seconds = lease_seconds
         self.leadership: Leadership | None = None
 
     async def tick(self) -> None:
@@ -30,7 +31,9 @@ class Leader:
         had = self.leadership
         self.leadership = None
         async with self._database.connection() as connection:
-            self.leadership = await leader.acquire(connection, self._worker_id)
+            self.leadership = await leader.acquire(
+                connection, self._worker_id, lease_seconds=self._lease_seconds
+            )
         if (had is None) != (self.leadership is None):
             log.info("leadership_changed", leads=self.leadership is not None)
 

@@ -25,7 +25,7 @@ from jobservice.store import planning
 from jobservice.store.planning import PlanPage
 
 SLOTS = {"plan": 2, "transfer": 4}
-HASTY = Rhythm(beat_seconds=0.3, lease_seconds=1.5, stuck_after_seconds=3)
+HASTY = Rhythm(beat_seconds=0.3, lease_seconds=1.5, stuck_after_seconds=3, leader_seconds=1.5)
 
 
 class Plan(JobType):
@@ -59,7 +59,7 @@ class Plan(JobType):
 
 
 class Act(JobType):
-    """`do`: succeed, fail, flaky (fails once), snooze (once), raise, hang, hang_once, confirm."""
+    """`do`: succeed, fail, flaky (fails once), snooze (once), raise, hang, hang_once, wait."""
 
     name: ClassVar[str] = "act"
     queue: ClassVar[str] = "transfer"
@@ -75,6 +75,8 @@ class Act(JobType):
                 await asyncio.Event().wait()
             case "hang_once" if run.task.fence == 1:
                 await asyncio.Event().wait()
+            case "wait":
+                await _open(Path(run.task.parameters["gate"]))
             case "snooze" if run.task.fence == 1:
                 return Snoozed(delay_seconds=0)
             case "flaky" if run.task.attempt == 1:
@@ -85,13 +87,28 @@ class Act(JobType):
                 raise ValueError("a bug")
             case _:
                 pass
-        await run.confirm()
-        return Succeeded(result={"attempt": run.task.attempt})
+        try:
+            await run.confirm()
+        finally:
+            self._leave_mark(run)
+        return Succeeded(result={"attempt": run.task.attempt} | self._who(run))
+
+    def _who(self, run: Run) -> dict[str, int]:
+        return {"pid": os.getpid()} if "leave" in run.task.parameters else {}
+
+    def _leave_mark(self, run: Run) -> None:
+        if folder := run.task.parameters.get("leave"):
+            (Path(folder) / f"left-{os.getpid()}").touch()
 
     def _leave_trace(self, run: Run) -> None:
         if trace := run.task.parameters.get("trace"):
             with Path(trace).open("a") as file:
                 file.write(f"{os.getpid()}\n")
+
+
+async def _open(gate: Path) -> None:
+    while not gate.exists():  # noqa: ASYNC110  files set no events
+        await asyncio.sleep(0.02)
 
 
 def job_types(database: Database) -> Mapping[str, JobType]:

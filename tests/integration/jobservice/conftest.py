@@ -86,27 +86,26 @@ def jobs_at(database: Database) -> Jobs:
 Worker = Callable[[], AbstractAsyncContextManager[None]]
 
 
+@contextlib.asynccontextmanager
+async def working_at(dsn: str, redis_dsn: str) -> AsyncIterator[None]:
+    """A worker process's whole inside."""
+    setup = working.Setup(
+        postgres_dsn=dsn, redis_dsn=redis_dsn, slots=jobs.SLOTS, rhythm=jobs.HASTY
+    )
+    stop = asyncio.Event()
+    database = await Database.connect(dsn)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(working.work(setup, database, jobs.job_types(database), stop=stop))
+            try:
+                yield
+            finally:
+                stop.set()
+    finally:
+        await database.close()
+
+
 @pytest.fixture
 def worker(dsn: str, valkey_url: str) -> Worker:
-    """A worker process's whole inside, to be entered."""
-
-    @contextlib.asynccontextmanager
-    async def entered() -> AsyncIterator[None]:
-        setup = working.Setup(
-            postgres_dsn=dsn, redis_dsn=valkey_url, slots=jobs.SLOTS, rhythm=jobs.HASTY
-        )
-        stop = asyncio.Event()
-        database = await Database.connect(dsn)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(
-                    working.work(setup, database, jobs.job_types(database), stop=stop)
-                )
-                try:
-                    yield
-                finally:
-                    stop.set()
-        finally:
-            await database.close()
-
-    return entered
+    """A worker, to be entered."""
+    return lambda: working_at(dsn, valkey_url)

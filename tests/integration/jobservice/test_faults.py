@@ -1,0 +1,201 @@
+"""What breaks around a worker: killed processes, frozen ones, a Valkey that forgets or is away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from database.pool import Database
+from jobservice.domain.execution import ExecutionStatus
+from jobservice.domain.task import TaskStatus
+from jobservice.store import claiming, leader, rescuing
+from jobservice.supervisor import embedded_valkey
+from tests.integration.jobservice.conftest import Jobs, Worker, until, working_at
+
+ROOT = Path(__file__).parents[3]
+
+
+@contextlib.contextmanager
+def worker_process(dsn: str, valkey_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker to be killed."""
+    command = [sys.executable, "-m", "tests.fakes.jobs", dsn, valkey_url]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def test_another_worker_finishes_what_a_killed_one_held(
+    dsn: str, valkey_url: str, jobs_at: Jobs
+) -> None:
+    with worker_process(dsn, valkey_url) as doomed:
+        execution_id = await jobs_at.start([{"do": "hang_once"}] * 3)
+        await jobs_at.running(execution_id, 3)
+        doomed.kill()
+        doomed.wait()
+    with worker_process(dsn, valkey_url):
+        execution = await jobs_at.ended(execution_id)
+    assert (execution.status, execution.succeeded) == (ExecutionStatus.SUCCEEDED, 3)
+    for task in await jobs_at.tasks(execution_id):
+        assert (task.attempt, task.rescues) == (1, 1)
+
+
+async def test_a_plan_goes_on_at_its_cursor(dsn: str, valkey_url: str, jobs_at: Jobs) -> None:
+    with worker_process(dsn, valkey_url) as doomed:
+        execution_id = await jobs_at.start([{"p": 1}], [{"p": 2}], [{"p": 3}], hang_after_page=2)
+
+        async def second_page_is_there() -> bool:
+            return len(await jobs_at.tasks(execution_id)) == 2
+
+        await until(second_page_is_there)
+        doomed.kill()
+        doomed.wait()
+    with worker_process(dsn, valkey_url):
+        execution = await jobs_at.ended(execution_id)
+    assert (execution.total, execution.succeeded) == (3, 3)
+    assert [task.parameters["p"] for task in await jobs_at.tasks(execution_id)] == [1, 2, 3]
+
+
+async def test_a_frozen_worker_that_wakes_up_writes_nothing(
+    dsn: str, valkey_url: str, jobs_at: Jobs, tmp_path: Path
+) -> None:
+    gate, trace = tmp_path / "gate", tmp_path / "trace"
+    with worker_process(dsn, valkey_url) as frozen:
+        execution_id = await jobs_at.start(
+            [{"do": "wait", "gate": str(gate), "trace": str(trace), "leave": str(tmp_path)}]
+        )
+        await jobs_at.running(execution_id, 1)
+        frozen.send_signal(signal.SIGSTOP)
+        with worker_process(dsn, valkey_url) as heir:
+
+            async def both_ran() -> bool:
+                return len(trace.read_text().split()) == 2
+
+            await until(both_ran)
+            gate.touch()
+            execution = await jobs_at.ended(execution_id)
+            assert execution.status is ExecutionStatus.SUCCEEDED
+            frozen.send_signal(signal.SIGCONT)
+            await until(lambda: _exists(tmp_path / f"left-{frozen.pid}"))
+            assert trace.read_text().split() == [str(frozen.pid), str(heir.pid)]
+    (task,) = await jobs_at.tasks(execution_id)
+    assert (task.result, task.rescues) == ({"attempt": 1, "pid": heir.pid}, 1)
+    assert (await jobs_at.ended(execution_id)).succeeded == 1
+
+
+async def _exists(path: Path) -> bool:
+    return path.exists()
+
+
+async def test_a_valkey_that_forgets_loses_no_task(
+    worker: Worker, jobs_at: Jobs, valkey_url: str
+) -> None:
+    async with worker():
+        execution_id = await jobs_at.start([{}] * 150)
+        with redis.Redis.from_url(valkey_url) as client:
+            for done in (20, 60, 100):
+
+                async def so_many_ended(enough: int = done) -> bool:
+                    tasks = await jobs_at.tasks(execution_id)
+                    return sum(task.status.is_final for task in tasks) >= enough
+
+                await until(so_many_ended)
+                client.flushall()
+        execution = await jobs_at.ended(execution_id)
+    assert execution.succeeded == 150
+    assert await jobs_at.one("SELECT max(attempt) FROM jobservice.tasks") == 1
+
+
+async def test_work_that_waited_for_valkey_runs_when_it_is_back(
+    dsn: str, jobs_at: Jobs, server_folder: Path
+) -> None:
+    folder = server_folder / f"valkey-{os.getpid()}-away"
+    server = embedded_valkey.EmbeddedValkey(folder=folder, durable=False, die_with_parent=True)
+    server.start()
+    try:
+        async with working_at(dsn, server.dsn()):
+            await jobs_at.ended(await jobs_at.start([{}]))
+            server.stop()
+            execution_id = await jobs_at.start([{}, {}])
+            server.start()
+            execution = await jobs_at.ended(execution_id, seconds=4)
+        assert execution.succeeded == 2
+    finally:
+        server.stop()
+
+
+async def test_two_workers_never_run_the_same_delivery(worker: Worker, jobs_at: Jobs) -> None:
+    async with worker(), worker():
+        execution_id = await jobs_at.start([{}] * 200)
+        execution = await jobs_at.ended(execution_id)
+    assert execution.succeeded == 200
+    assert await jobs_at.one("SELECT max(fence) FROM jobservice.tasks") == 1
+    holders = await jobs_at.one("SELECT count(DISTINCT worker_id) FROM jobservice.tasks")
+    assert holders == 2
+
+
+@pytest.mark.parametrize(("rescues", "status"), [(8, TaskStatus.PENDING), (9, TaskStatus.FAILED)])
+async def test_a_task_whose_worker_died_ten_times_is_given_up(
+    database: Database, jobs_at: Jobs, rescues: int, status: TaskStatus
+) -> None:
+    execution_id = await jobs_at.start()
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE jobservice.tasks SET status = 'queued', delivery = 1, dispatched_at = now(),"
+            " rescues = $1",
+            rescues,
+        )
+        task_id = await connection.fetchval("SELECT id FROM jobservice.tasks")
+        await claiming.claim(
+            connection, task_id, 1, worker_id=1, job_types=["plan"], lease_seconds=-1
+        )
+        leadership = await leader.acquire(connection, 2)
+        assert leadership is not None
+        (rescued,) = await rescuing.rescue(connection, leadership)
+    assert rescued.status == status
+    execution = await jobs_at.one("SELECT status FROM jobservice.executions")
+    text = await jobs_at.one("SELECT status_text FROM jobservice.executions")
+    expected = {
+        TaskStatus.PENDING: (ExecutionStatus.RUNNING, ""),
+        TaskStatus.FAILED: (ExecutionStatus.FAILED, "its worker died 10 times"),
+    }
+    assert (execution, text) == expected[status]
+    assert execution_id
+
+
+async def test_a_leader_that_was_replaced_writes_nothing(database: Database, jobs_at: Jobs) -> None:
+    await jobs_at.start()
+    async with database.connection() as connection:
+        old = await leader.acquire(connection, 1, lease_seconds=-1)
+        new = await leader.acquire(connection, 2)
+        assert old is not None
+        assert new is not None
+        assert new.fence == old.fence + 1
+        await connection.execute(
+            "UPDATE jobservice.tasks SET status = 'queued', delivery = 1, dispatched_at = now()"
+        )
+        task_id = await connection.fetchval("SELECT id FROM jobservice.tasks")
+        await claiming.claim(
+            connection, task_id, 1, worker_id=1, job_types=["plan"], lease_seconds=-1
+        )
+        assert await rescuing.rescue(connection, old) == ()
+        assert len(await rescuing.rescue(connection, new)) == 1
+
+
+async def test_only_one_leads_at_a_time(database: Database) -> None:
+    async with database.connection() as connection:
+        first = await leader.acquire(connection, 1)
+        assert first is not None
+        assert await leader.acquire(connection, 2) is None
+        assert await leader.acquire(connection, 1) == first
+        await leader.release(connection, first)
+        assert await leader.acquire(connection, 2) is not None
