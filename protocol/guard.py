@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -18,6 +19,8 @@ _METADATA = frozenset(
     ipaddress.ip_address(text)
     for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 )
+# Every request asks about the same few addresses.
+_REMEMBERED = 1024
 
 
 class Reach(IntEnum):
@@ -38,6 +41,7 @@ def unwrap(address: Address) -> Address:
     return inner or address
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def literal(host: str) -> Address | None:
     """Return the address that `host` writes out; None for a name."""
     try:
@@ -46,6 +50,7 @@ def literal(host: str) -> Address | None:
         return None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def reach(address: Address) -> Reach:
     """Say how deep an address lies."""
     address = unwrap(address)
@@ -103,6 +108,7 @@ class Guard:
         return frozenset(ports)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _special(address: Address) -> str | None:
     if address.is_link_local or address in _METADATA:
         return "a link-local or metadata address"

@@ -118,23 +118,38 @@ class BlobCopier:
             moved=lambda count_bytes: self._tally.moved(blob, count_bytes),
             bandwidth=self._context.bandwidth,
         )
+        try:
+            await self._send(blob, upload, stream)
+        except CopyFailed as error:
+            if self._context.blob_attempts == 1 or not _is_transient(error):
+                await _give_up(upload)
+                raise
+            await self._send_again(blob, upload, stream)
+        except BaseException:
+            await _give_up(upload)
+            raise
+        return Settled.COPIED
+
+    async def _send_again(
+        self, blob: Descriptor, upload: BlobUpload, stream: VerifiedStream
+    ) -> None:
+        """Go on from where the destination stands: at once, then a few times more with pauses."""
         session: BlobUpload | None = upload
         try:
             async for attempt in self._attempts():
                 with attempt:
-                    if attempt.retry_state.attempt_number > 1 and session is not None:
+                    if session is not None:
                         session = await self._recovered(blob, session)
                     if session is None:
-                        return Settled.COPIED  # committed after all: only its answer was lost
+                        return  # committed after all: only its answer was lost
                     await self._send(blob, session, stream)
         except BaseException:
             await _give_up(session)
             raise
-        return Settled.COPIED
 
     def _attempts(self) -> tenacity.AsyncRetrying:
         return tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._context.blob_attempts),
+            stop=tenacity.stop_after_attempt(self._context.blob_attempts - 1),
             wait=tenacity.wait_random_exponential(
                 multiplier=self._context.retry_seconds, max=_BACKOFF_LIMIT_SECONDS
             ),

@@ -22,7 +22,8 @@ class CopyContext:
     `memory` belongs to the destination registry and `companions` to the source: share them between
     all transfers of a process. `before_commit` is awaited before every manifest or tag is put; what
     it raises stops the transfer with nothing more written. `force` walks and writes everything
-    again. `blob_attempts` counts tries per blob, `retry_seconds` is the first pause between them.
+    again. `blob_attempts` counts tries per blob: the second comes at once, then
+    `retry_seconds` scales the growing pauses.
     """
 
     memory: DestinationMemory = field(default_factory=DestinationMemory)
