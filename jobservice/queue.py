@@ -8,9 +8,9 @@ canary key is gone too, and the dispatcher rings again for what Postgres says is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
 
 import orjson
 from arq.connections import ArqRedis
@@ -84,6 +84,21 @@ class TaskQueue:
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, dsn: str) -> AsyncIterator[Self]:
+        """Hand out a queue with a client of its own; Redis may be away."""
+        redis = connect(dsn)
+        try:
+            yield cls(redis)
+        finally:
+            await close(redis)
+
+    async def ping(self) -> None:
+        """Return when Redis answers."""
+        with translated():
+            await self._redis.ping()
 
     async def ring(self, deliveries: Sequence[Delivery]) -> None:
         """Put deliveries in their queues and wake the workers; repeating it changes nothing."""

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 
 import structlog
@@ -56,14 +56,15 @@ async def work(
     job_types: Mapping[str, JobType],
     *,
     stop: asyncio.Event,
-    extra: tuple[Service, ...] = (),
+    chores: tuple[Service, ...] = (),
 ) -> None:
     """Work until `stop` is set; running tasks are given back then, without a spent attempt.
 
-    `extra` are further services of this process. Raise DatabaseUnavailable at the start.
+    `chores` are services of which one process at a time takes care: the leader. Raise
+    DatabaseUnavailable at the start.
     """
     async with _registered(setup, database, job_types) as worker_id:
-        await _Worker(setup, database, job_types, worker_id).run(stop, extra)
+        await _Worker(setup, database, job_types, worker_id).run(stop, chores)
 
 
 @contextlib.asynccontextmanager
@@ -124,12 +125,12 @@ class _Worker:
             self._redis, zone=setup.zone, slots=setup.slots, run_task=self._runner.run_task
         )
 
-    async def run(self, stop: asyncio.Event, extra: tuple[Service, ...]) -> None:
+    async def run(self, stop: asyncio.Event, chores: tuple[Service, ...]) -> None:
         idle = asyncio.Event()
         self._heartbeat.start()
         try:
             async with asyncio.TaskGroup() as group:
-                for one in (*self._services(), *extra):
+                for one in (*self._services(), *map(self._while_leading, chores)):
                     group.create_task(service.run(one, idle), name=one.name)
                 listeners = [
                     group.create_task(self._listen(DISPATCH_CHANNEL, self._dispatch)),
@@ -176,6 +177,13 @@ class _Worker:
             Service(name="pulse", seconds=TICK_SECONDS, tick=self._heartbeat.tick),
             Service(name="bell", seconds=BELL_SECONDS, tick=self._bell.tick, wake=self._bell.wake),
         )
+
+    def _while_leading(self, chore: Service) -> Service:
+        async def tick() -> None:
+            if self._leader.leadership is not None:
+                await chore.tick()
+
+        return replace(chore, tick=tick)
 
     async def _lead(self) -> None:
         had = self._leader.leadership

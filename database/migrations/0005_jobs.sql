@@ -10,7 +10,7 @@ CREATE TABLE jobservice.executions (
     trigger           text NOT NULL CHECK (trigger IN ('manual', 'scheduled', 'event_based')),
     policy_snapshot   jsonb NOT NULL CHECK (jsonb_typeof(policy_snapshot) = 'object'),
     single_active     boolean NOT NULL DEFAULT false,
-    project_id        bigint,
+    project_id        bigint REFERENCES access.projects (id) ON DELETE SET NULL,
     zone              text CHECK (zone <> ''),
     priority          smallint NOT NULL DEFAULT 0,
     started_by        text NOT NULL DEFAULT '',

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from jobservice import logging
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("GET https://user:hunter2@host/v2/ failed", "hunter2"),
+        ("postgresql://transship:hunter2@db:5432/x", "hunter2"),
+        ("Authorization: Bearer abcdefghijklmnop", "abcdefghijklmnop"),
+        ("authorization: basic dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy"),
+        ("https://s3/b?X-Amz-Signature=abcdef&x=1", "abcdef"),
+        ("https://auth/token?access_token=abcdef", "abcdef"),
+        ("https://blob.core.windows.net/c?sv=1&sig=abcdef", "abcdef"),
+    ],
+)
+def test_secrets_are_cut_out_of_text(text: str, secret: str) -> None:
+    redacted = logging.redact_text(text)
+    assert secret not in redacted
+    assert logging.REDACTED in redacted
+
+
+def test_secrets_are_cut_out_by_the_name_of_the_field_at_any_depth() -> None:
+    event = {
+        "event": "x",
+        "password": "hunter2",
+        "body": {"access_secret": "hunter2", "urls": ["https://u:hunter2@h/"]},
+    }
+    redacted = logging.redact(None, "info", event)
+    assert "hunter2" not in str(redacted)
+    assert redacted["event"] == "x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha256:" + "a" * 64,
+        "https://host:5000/v2/library/alpine/manifests/3.20?n=100",
+        "the basic idea",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert logging.redact_text(text) == text
