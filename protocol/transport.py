@@ -190,8 +190,7 @@ class Transport:
     async def _hop(self, request: Request) -> Answer:
         url = request.url
         host, port = url.host or "", url.port or 0
-        if url.scheme not in {"http", "https"} or not host:
-            raise _refused(request, "only http and https addresses can be asked")
+        _check_scheme(request, url)
         reason = self.guard.host_refusal(host, port, request.within)
         if reason is not None:
             raise _refused(request, f"the outbound guard refuses it: {reason}")
@@ -305,6 +304,7 @@ def _redirected(request: Request, answer: Answer) -> Request:
     """Return the request for the place a redirect names; its URL is kept byte by byte."""
     url = resolve(request.url, answer.headers["Location"])
     following = replace(request, url=url, within=min(request.within, answer.reach))
+    _check_scheme(request, url)
     if request.url.scheme == "https" and url.scheme != "https":
         raise _refused(following, "a redirect leads from https to plain http")
     if url.origin() != request.url.origin():
@@ -317,6 +317,11 @@ def resolve(base: URL, reference: str) -> URL:
     """Resolve a Location against its request without re-quoting a byte of it."""
     url = URL(reference.strip(), encoded=True)
     return url if url.absolute and url.scheme else base.join(url)
+
+
+def _check_scheme(request: Request, url: URL) -> None:
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise _refused(request, "only http and https addresses can be asked")
 
 
 def _refused(request: Request, message: str) -> ExchangeError:

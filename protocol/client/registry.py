@@ -29,8 +29,8 @@ def base_url(text: str, *, plain_http: bool = False) -> str:
     """
     if "://" not in text:
         host = text.partition("/")[0]
-        name = host if host.startswith("[") else host.partition(":")[0]
-        loopback = guard.reach_of_host(name.strip("[]")) is guard.Reach.LOOPBACK
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        loopback = guard.reach_of_host(name) is guard.Reach.LOOPBACK
         text = f"{'http' if plain_http or loopback else 'https'}://{text}"
     try:
         url = URL(text)

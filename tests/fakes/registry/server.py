@@ -15,6 +15,7 @@ request by method and kind: ping, token, manifest, blob, upload, tags, catalog, 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
@@ -50,12 +51,19 @@ class Requests:
 class FakeRegistry:
     """The registry; open it with `async with`. Attributes may be changed while it serves."""
 
-    def __init__(self, *, habits: Habits | None = None, door: Door | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        habits: Habits | None = None,
+        door: Door | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.state = State(habits=habits or Habits())
         self.door = door or Door()
         self.faults = Faults()
         self.requests = Requests()
         self.url = ""
+        self._tls = tls
         self._runners: list[web.AppRunner] = []
 
     @property
@@ -66,7 +74,7 @@ class FakeRegistry:
     @property
     def host(self) -> str:
         """`127.0.0.1:port`, as image references write it."""
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
     def repository(self, name: str) -> Repository:
         """Give the repository of that name; it is made when it is not there."""
@@ -98,10 +106,10 @@ class FakeRegistry:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
         host, port = runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return f"{'http' if self._tls is None else 'https'}://{host}:{port}"
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         hit = paths.classify(request)
