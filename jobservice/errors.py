@@ -13,7 +13,8 @@ JobserviceError
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
 ├── EndpointChanged          an execution's registry is not what it was: name, url
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
-└── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
+├── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
+└── CannotListen             the address to serve at is not to be had
 """
 
 from __future__ import annotations
@@ -118,3 +119,12 @@ class QueueUnavailable(JobserviceError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Redis is not available: {reason}; check TRANSSHIP_REDIS_DSN")
+
+
+class CannotListen(JobserviceError):
+    """The address to serve at is taken, or not ours."""
+
+    def __init__(self, host: str, port: int, *, reason: str) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port}: {reason}; choose another address with --listen"
+        )

@@ -19,6 +19,7 @@ from database.errors import DatabaseError
 from jobservice.cli import exit_codes
 from jobservice.cli.errors import CommandError
 from jobservice.cli.exit_codes import ExitCode
+from jobservice.errors import JobserviceError
 from jobservice.supervisor.errors import SupervisorError
 from protocol.errors import ProtocolError
 
@@ -38,7 +39,14 @@ COMMANDS: Final = {
     "migrate": "jobservice.cli.migrate",
 }
 # What ends a command with its message alone; anything else is a defect and shows its traceback.
-TOLD: Final = (CommandError, ProtocolError, SupervisorError, DatabaseError, InvalidSettings)
+TOLD: Final = (
+    CommandError,
+    ProtocolError,
+    SupervisorError,
+    DatabaseError,
+    JobserviceError,
+    InvalidSettings,
+)
 
 
 class LazyGroup(TyperGroup):

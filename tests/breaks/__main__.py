@@ -83,7 +83,9 @@ def run_tests(tree: Path, tests: Sequence[str]) -> int:
 
 
 def tell(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - a program's result
+    """Say how it goes, line by line."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
@@ -97,10 +99,9 @@ def main() -> int:
         broken = read(patch)
         wrong = verdict(broken)
         failures += bool(wrong)
-        print(
-            f"{'FAILED ' if wrong else 'noticed'}  {patch.stem} (promise {broken.promise}) {wrong}"
-        )
-    print(f"{len(chosen) - failures} of {len(chosen)} breaks were noticed")  # noqa: T201 - a program's result
+        word = "FAILED " if wrong else "noticed"
+        tell(f"{word}  {patch.stem} (promise {broken.promise}) {wrong}".rstrip())
+    tell(f"{len(chosen) - failures} of {len(chosen)} breaks were noticed")
     return failures or int(not chosen)
 
 

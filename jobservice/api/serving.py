@@ -1,0 +1,121 @@
+"""The API process: this registry and /api/v2.0 on one listener, from its parts to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from importlib import metadata
+
+from aiohttp import web
+
+from access import users
+from access.authentication import Authenticator
+from config.settings import Listener, Settings
+from database.errors import DatabaseUnavailable
+from jobservice import composing, queue
+from jobservice.api import application
+from jobservice.api.services import Installation, Services
+from jobservice.composing import Parts
+from jobservice.endpoints import Endpoints
+from jobservice.errors import CannotListen, QueueUnavailable
+from jobservice.health import Health, Probe, Unhealthy
+from jobservice.policies import Policies
+from jobservice.projects import Projects
+from registry.http import routes
+
+CONNECTIONS = 20
+# A transfer under way has this long to end before its connection is cut.
+SHUTDOWN_SECONDS = 10.0
+
+
+async def serve(
+    settings: Settings, environment: Mapping[str, str], announce: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` gets the URL once everything answers.
+
+    Raises CannotListen, and what composing raises.
+    """
+    async with composing.composed(
+        settings, environment, name="transship api", connections=CONNECTIONS
+    ) as parts:
+        if settings.admin_password is not None:
+            password = settings.admin_password.get_secret_value()
+            await users.ensure_admin(parts.database, password)
+        runner = web.AppRunner(
+            _application(parts),
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        await runner.setup()
+        try:
+            url = await _listen(runner, settings.listener)
+            announce(url)
+            await _signal()
+        finally:
+            await runner.cleanup()
+
+
+def _application(parts: Parts) -> web.Application:
+    app = web.Application()
+    authenticator = Authenticator(parts.database)
+    routes.register(app, parts.registry, authenticator)
+    application.add_routes(app, _services(parts, authenticator))
+    return app
+
+
+def _services(parts: Parts, authenticator: Authenticator) -> Services:
+    return Services(
+        database=parts.database,
+        authenticator=authenticator,
+        endpoints=Endpoints(database=parts.database, connector=parts.connector),
+        policies=Policies(database=parts.database, connector=parts.connector),
+        projects=Projects(database=parts.database, registry=parts.registry),
+        health=Health(probes=_probes(parts)),
+        installation=Installation(
+            version=metadata.version("transship"),
+            external_url=parts.settings.external_url,
+            storage_path=parts.storage_path,
+        ),
+    )
+
+
+def _probes(parts: Parts) -> dict[str, Probe]:
+    async def core() -> None:
+        return
+
+    async def database() -> None:
+        try:
+            async with parts.database.connection() as connection:
+                await connection.fetchval("SELECT 1")
+        except DatabaseUnavailable:
+            raise Unhealthy("Postgres does not answer") from None
+
+    async def redis() -> None:
+        try:
+            await queue.ping(parts.redis_dsn)
+        except QueueUnavailable:
+            raise Unhealthy("Redis does not answer") from None
+
+    return {"core": core, "database": database, "redis": redis}
+
+
+async def _listen(runner: web.AppRunner, listener: Listener) -> str:
+    """Open the listener and return its URL with the port that it really has."""
+    site = web.TCPSite(runner, listener.host, listener.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise CannotListen(listener.host, listener.port, reason=str(error)) from error
+    port = runner.addresses[0][1]
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    return f"http://{host}:{port}"
+
+
+async def _signal() -> None:
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()

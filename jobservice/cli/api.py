@@ -1,0 +1,28 @@
+"""`transship api`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from jobservice import logging
+from jobservice.api import serving
+from jobservice.cli import printing, process_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    *,
+    listen: process_settings.Listen = None,
+    insecure_http: process_settings.InsecureHttp = None,
+    config: process_settings.ConfigFile = None,
+) -> None:
+    """Run the API and this registry alone; writes `ready http://…` when it serves."""
+    overrides = {"listen": listen, "insecure_http": insecure_http}
+    settings, environment = process_settings.load(config, overrides)
+    logging.configure()
+    # asyncio's own loop: uvloop has no sendfile, which pulls are served with.
+    asyncio.run(serving.serve(settings, environment, lambda url: printing.line(f"ready {url}")))

@@ -1,0 +1,59 @@
+"""`transship worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+import uvloop
+
+from config.settings import Settings
+from jobservice import composing, logging, queue, working
+from jobservice.cli import process_settings
+from jobservice.jobs import catalogue
+from jobservice.jobs.registries import Registries
+
+CONNECTIONS = 10
+# Plans wait for registries most of the time, and few of them feed many transfers.
+PLAN_SLOTS = 4
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    *,
+    zone: Annotated[str | None, typer.Option("--zone", help="Which queues to take from.")] = None,
+    slots: Annotated[int | None, typer.Option("--slots", min=1, help="Tasks at a time.")] = None,
+    config: process_settings.ConfigFile = None,
+) -> None:
+    """Run one worker process: it takes tasks, and takes part in keeping house."""
+    overrides = {"zone": zone, "worker_slots": slots}
+    settings, environment = process_settings.load(config, overrides)
+    logging.configure()
+    uvloop.run(_work(settings, environment))
+
+
+async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with composing.composed(
+        settings, environment, name="transship worker", connections=CONNECTIONS
+    ) as parts:
+        setup = working.Setup(
+            postgres_dsn=parts.postgres_dsn,
+            redis_dsn=parts.redis_dsn,
+            slots={"plan": PLAN_SLOTS, "transfer": settings.worker_slots},
+            zone=None if settings.zone == queue.DEFAULT_ZONE else settings.zone,
+        )
+        registries = Registries(parts.database, parts.connector)
+        try:
+            job_types = catalogue.build(parts.database, registries)
+            await working.work(setup, parts.database, job_types, stop=stop)
+        finally:
+            await registries.close()

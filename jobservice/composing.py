@@ -1,0 +1,108 @@
+"""The parts that every server process is made of, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from config.settings import Settings
+from database import migrations, sealing
+from database.errors import MigrationMissing
+from database.pool import Database
+from database.sealing import Keyring
+from jobservice.connecting import Connector
+from protocol.guard import Guard
+from protocol.surroundings import Surroundings
+from protocol.transport import Transport
+from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
+
+NEEDED = ("postgres_dsn", "redis_dsn", "storage", "secret_key")
+DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What API and workers share."""
+
+    settings: Settings
+    postgres_dsn: str
+    redis_dsn: str
+    database: Database
+    keyring: Keyring
+    transport: Transport
+    storage: FilesystemStorage
+    storage_path: Path
+    registry: Registry
+    connector: Connector
+
+
+@asynccontextmanager
+async def composed(
+    settings: Settings, environment: Mapping[str, str], *, name: str, connections: int
+) -> AsyncIterator[Parts]:
+    """Open the parts; `name` is what Postgres shows, `connections` its pool's size.
+
+    Raises InvalidSettings, InvalidKey, WrongKey, DatabaseUnavailable, MigrationMissing.
+    """
+    settings.require(*NEEDED)
+    keyring = Keyring([key.get_secret_value() for key in settings.secret_key])
+    postgres, redis = _dsn(settings.postgres_dsn), _dsn(settings.redis_dsn)
+    await _want_schema(postgres)
+    database = await Database.connect(postgres, application_name=name, max_size=connections)
+    surroundings = Surroundings.of(environment, home=Path.home(), user_id=os.geteuid())
+    transport = Transport(surroundings, Guard(own_servers(postgres, redis)))
+    try:
+        async with database.connection() as connection:
+            await sealing.check_canary(connection, keyring)
+        storage_path = settings.storage_path or Path()
+        storage = FilesystemStorage(storage_path)
+        registry = Registry(database, storage)
+        yield Parts(
+            settings=settings,
+            postgres_dsn=postgres,
+            redis_dsn=redis,
+            database=database,
+            keyring=keyring,
+            transport=transport,
+            storage=storage,
+            storage_path=storage_path,
+            registry=registry,
+            connector=Connector(
+                database=database,
+                keyring=keyring,
+                transport=transport,
+                local_registry=registry,
+                layout_roots=settings.layout_roots,
+            ),
+        )
+    finally:
+        await transport.close()
+        await database.close()
+
+
+def own_servers(*dsns: str) -> frozenset[tuple[str, int]]:
+    """Return host and port of our own servers, which no endpoint may be; sockets have neither."""
+    urls = [urlsplit(dsn) for dsn in dsns]
+    return frozenset(
+        (url.hostname, url.port or DEFAULT_PORTS[url.scheme]) for url in urls if url.hostname
+    )
+
+
+def _dsn(secret: object) -> str:
+    return secret.get_secret_value() if isinstance(secret, SecretStr) else ""
+
+
+async def _want_schema(dsn: str) -> None:
+    names = await migrations.pending(dsn)
+    if names:
+        raise MigrationMissing(
+            f"the database's schema is older than this program ({len(names)} pending, first "
+            f"{names[0]}): run `transship migrate`"
+        )
