@@ -80,7 +80,7 @@ class BlobCopier:
     async def _bring(self, blob: Descriptor) -> None:
         place = self._place(blob)
         if place == self._repository:
-            self._settle(blob, Settled.SKIPPED)
+            self._tally.settled(blob, Settled.SKIPPED)
             return
         upload = await self._begin(blob, mount_from=place)
         if upload is None:

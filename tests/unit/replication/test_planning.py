@@ -43,9 +43,7 @@ def policy(*names: str, tags: tuple[str, ...] = (), **more: object) -> Replicati
         *(Filter(kind=FilterKind.NAME, pattern=name) for name in names),
         *(Filter(kind=FilterKind.TAG, pattern=tag) for tag in tags),
     ]
-    return ReplicationPolicy.from_json(
-        ReplicationPolicy(filters=tuple(filters)).to_json() | more
-    )
+    return ReplicationPolicy.from_json(ReplicationPolicy(filters=tuple(filters)).to_json() | more)
 
 
 def planned(pages: list[PlannedPage]) -> list[str]:
