@@ -75,7 +75,8 @@ WRITE = """
 WITH manifest AS (
     INSERT INTO registry.manifests (repository_id, digest, media_type, artifact_type,
         config_media_type, annotations, size_bytes, payload, subject_digest, pushed_by, lease_until)
-    VALUES ($1, $2, $3, $4, $5, $6, octet_length($7::bytea), $7::bytea, $8, $9, now() + interval '1 hour')
+    VALUES ($1, $2, $3, $4, $5, $6, octet_length($7::bytea), $7::bytea, $8, $9,
+        now() + interval '1 hour')
     ON CONFLICT (repository_id, digest) DO UPDATE SET lease_until = excluded.lease_until
     RETURNING id
 ), blobs AS (
