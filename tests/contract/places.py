@@ -16,10 +16,14 @@ import pytest
 from adapters import oci_layout
 from adapters.base import Adapter, AdapterContext, Endpoint
 from adapters.docker_registry import DockerRegistryAdapter
+from adapters.local import LocalAdapter
 from adapters.oci_layout import OciLayoutAdapter
+from database.pool import Database
 from jobservice.demo import peers
 from protocol.content import ContentStore
 from protocol.transport import Transport
+from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
 from tests.fakes.registry.server import FakeRegistry
 
 
@@ -53,9 +57,18 @@ def layout_adapter(url: str, *, roots: Sequence[Path]) -> OciLayoutAdapter:
     return OciLayoutAdapter(context)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What a place may be built on: an empty folder and an empty, migrated database."""
+
+    folder: Path
+    dsn: str
+
+
 @asynccontextmanager
-async def layout_directory(folder: Path) -> AsyncIterator[Place]:
+async def layout_directory(grounds: Grounds) -> AsyncIterator[Place]:
     """Layouts beneath a root, as a server has them."""
+    folder = grounds.folder
     root = folder / "layouts"
     await asyncio.to_thread(root.mkdir)
     adapter = layout_adapter(f"oci://{root}", roots=[folder])
@@ -64,12 +77,14 @@ async def layout_directory(folder: Path) -> AsyncIterator[Place]:
 
 
 @asynccontextmanager
-async def layout_archive(folder: Path) -> AsyncIterator[Place]:
+async def layout_archive(grounds: Grounds) -> AsyncIterator[Place]:
     """One tar file for each repository, as one-shot commands write them."""
     async with AsyncExitStack() as stack:
         stores = {
             name: await stack.enter_async_context(
-                oci_layout.open_archive(folder / f"{name.replace('/', '-')}.tar", writes=True)
+                oci_layout.open_archive(
+                    grounds.folder / f"{name.replace('/', '-')}.tar", writes=True
+                )
             )
             for name in ("mirror/app", "mirror/neighbour", "mirror/nowhere")
         }
@@ -77,22 +92,41 @@ async def layout_archive(folder: Path) -> AsyncIterator[Place]:
 
 
 @asynccontextmanager
-async def fake_registry(folder: Path) -> AsyncIterator[Place]:
+async def fake_registry(_: Grounds) -> AsyncIterator[Place]:
     """The strict registry of the tests, in this process."""
-    del folder
     async with FakeRegistry() as registry, registry_adapter(registry.url) as adapter:
         yield Place(open=adapter.content, adapter=adapter)
 
 
 @asynccontextmanager
-async def debian_registry(folder: Path) -> AsyncIterator[Place]:
+async def debian_registry(grounds: Grounds) -> AsyncIterator[Place]:
     """Debian's docker-registry: distribution 2.8, which knows no referrers API."""
     program = Path(needs_program("docker-registry"))
     async with (
-        peers.debian(folder / "debian", program) as peer,
+        peers.debian(grounds.folder / "debian", program) as peer,
         registry_adapter(peer.url) as adapter,
     ):
         yield Place(open=adapter.content, adapter=adapter)
+
+
+@asynccontextmanager
+async def this_registry(grounds: Grounds) -> AsyncIterator[Place]:
+    """This registry by its one door, without HTTP."""
+    database = await Database.connect(grounds.dsn, application_name="contract")
+    try:
+        storage = FilesystemStorage(grounds.folder)
+        context = AdapterContext(
+            endpoint=Endpoint(kind="local", url=""),
+            credential=None,
+            transport=cast("Any", None),  # it talks to nobody
+            local_registry=Registry(database, storage),
+        )
+        adapter = LocalAdapter(context)
+        await adapter.prepare("mirror/app")
+        yield Place(open=adapter.content, adapter=adapter)
+        await adapter.close()
+    finally:
+        await database.close()
 
 
 @asynccontextmanager
@@ -112,7 +146,9 @@ async def registry_adapter(url: str) -> AsyncIterator[DockerRegistryAdapter]:
 ADAPTED = {
     "docker-registry": fake_registry,
     "docker-registry-debian": debian_registry,
+    "local": this_registry,
     "oci-layout": layout_directory,
 }
+WITH_DATABASE = frozenset({"local"})
 # One-shot commands open archives without an adapter.
 KINDS = {**ADAPTED, "oci-archive": layout_archive}
