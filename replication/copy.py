@@ -8,7 +8,7 @@ tag at once is enough. A `subject` is never followed upwards: it need not exist.
 
 from __future__ import annotations
 
-from protocol.content import ContentSource, ContentStore
+from protocol.content import ContentSource, ContentStore, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.errors import Denied, NotFound, Rejected, Unauthorized, Unsupported
 from replication import companions, fanout
@@ -29,10 +29,12 @@ async def copy_transfer(
     destination: ContentStore,
     context: CopyContext,
     standing: Descriptor | None = None,
+    root: RawManifest | None = None,
 ) -> TransferReport:
     """Carry out a transfer and return what it moved.
 
-    `standing` is the root at the destination, if the caller has just seen it under all its tags.
+    `standing` is the root at the destination, if the caller has just seen it under all its tags;
+    `root` is the source's manifest, if the caller has just read it.
 
     Raise CopyFailed when the artifact did not arrive whole: none of its tags was written then, and
     whatever `context.before_commit` raises. It may be repeated: what arrived is not moved again.
@@ -41,7 +43,7 @@ async def copy_transfer(
     context.listener.transfer_started(transfer)
     report = None
     try:
-        await _ArtifactCopy(source, destination, context, tally).run(standing)
+        await _ArtifactCopy(source, destination, context, tally, root).run(standing)
         report = tally.report()
         return report
     finally:
@@ -50,13 +52,19 @@ async def copy_transfer(
 
 class _ArtifactCopy:
     def __init__(
-        self, source: ContentSource, destination: ContentStore, context: CopyContext, tally: Tally
+        self,
+        source: ContentSource,
+        destination: ContentStore,
+        context: CopyContext,
+        tally: Tally,
+        root: RawManifest | None,
     ) -> None:
         self._source = source
         self._context = context
         self._tally = tally
         self._transfer = tally.transfer
         self._nodes = NodeCopier(source, destination, context, tally)
+        self._nodes.known = root
 
     async def run(self, seen: Descriptor | None) -> None:
         """Copy whatever is missing; `seen` saves looking."""

@@ -48,6 +48,7 @@ class NodeCopier:
         self._blobs = BlobCopier(source, destination, context, tally)
         self._turns = Turns()
         self.there: dict[Digest, None] = {}
+        self.known: RawManifest | None = None
 
     async def load(self, digest: Digest, *, depth: int) -> Node:
         """Read a manifest from the source; raise CopyFailed, also where it is nested too deep."""
@@ -60,12 +61,17 @@ class NodeCopier:
                 cause=f"it is nested deeper than {graph.DEPTH_LIMIT} levels",
             )
         with failing(Side.SOURCE, "reading manifest", name):
-            async with self._context.limits.source:
-                raw = await self._source.read_manifest(str(digest))
+            raw = await self._read(digest)
             digest.verify(raw.body)
             document = manifest.parse(raw)
         raw = replace(raw, digest=digest, media_type=document.media_type)
         return Node(raw=raw, document=document, depth=depth)
+
+    async def _read(self, digest: Digest) -> RawManifest:
+        if self.known is not None and self.known.digest == digest:
+            return self.known
+        async with self._context.limits.source:
+            return await self._source.read_manifest(str(digest))
 
     async def fill(self, node: Node, *, anew: bool = False) -> None:
         """Bring everything a manifest refers to; `anew` trusts nothing that was known of it."""

@@ -98,9 +98,9 @@ async def _jobs(
     order: Order, source: ContentSource, destination: ContentStore, context: CopyContext
 ) -> AsyncIterator[Job]:
     async def carry(errand: Errand) -> TransferReport:
-        transfer = await errand.resolve(source)
+        transfer, root = await errand.resolve(source)
         return await copying.copy_transfer(
-            transfer, source=source, destination=destination, context=context
+            transfer, source=source, destination=destination, context=context, root=root
         )
 
     async for errand in selection.errands(order, source, destination):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from protocol.content import ContentSource
+from protocol.content import ContentSource, RawManifest
 from protocol.digest import Digest, is_digest
 from replication.errors import Side, failing
 from replication.transfer import Transfer
@@ -49,14 +49,22 @@ class Errand:
         tags = f":{','.join(self.tags)}" if self.tags else ""
         return f"{self.destination_repository}{tags}"
 
-    async def resolve(self, source: ContentSource) -> Transfer:
-        """Return the transfer, with the digest that the source has now; raise CopyFailed."""
+    async def resolve(self, source: ContentSource) -> tuple[Transfer, RawManifest | None]:
+        """Return the transfer, with the digest that the source has now; raise CopyFailed.
+
+        What will surely be copied is read at once, instead of asking for its digest first.
+        """
+        root = None
         if is_digest(self.reference):
             digest = Digest.parse(self.reference)
         else:
             with failing(Side.SOURCE, "resolving", self.source):
-                digest = (await source.resolve(self.reference)).digest
-        return Transfer(
+                if self.fresh:
+                    root = await source.read_manifest(self.reference)
+                    digest = root.digest
+                else:
+                    digest = (await source.resolve(self.reference)).digest
+        transfer = Transfer(
             source_repository=self.source_repository,
             destination_repository=self.destination_repository,
             digest=digest,
@@ -64,6 +72,7 @@ class Errand:
             fresh=self.fresh,
             companions=self.companions,
         )
+        return transfer, root
 
     def to_json(self) -> dict[str, Any]:
         """Return what machines are told of it."""

@@ -49,7 +49,8 @@ class Referrers:
         """Yield every referrer once.
 
         The fallback tag is read where there is no API, when a repository is asked for the first
-        time, and where fallback tags were seen beside the API (GHCR, Harbor; peers.md §6.27).
+        time, and where fallback tags were seen beside the API (GHCR, Harbor; peers.md §6.27); never
+        where a listing of all tags, minutes ago at most, had no such tag.
         """
         seen: set[Digest] = set()
         known = self._memory.recall(Ability.REFERRERS, self._paths.name)
@@ -59,7 +60,7 @@ class Referrers:
                 answered = True
                 for each in _fresh(found, artifact_type, seen):
                     yield each
-        if answered and not self._doubts(first_time=known is None):
+        if not self._doubts(first_time=known is None or not answered):
             return
         fallback = _fresh(await self._by_tag(subject), artifact_type, seen)
         if fallback and answered:
@@ -112,7 +113,7 @@ class Referrers:
             return None, None
 
     def _doubts(self, *, first_time: bool) -> bool:
-        """Say whether the API's answer may be only a part of the truth."""
+        """Say whether a fallback tag may tell more: not if a listing has just shown none."""
         tags = self._memory.recall(Ability.FALLBACK_TAGS, self._paths.name)
         return first_time if tags is None else tags
 
