@@ -53,10 +53,11 @@ def configure(*, level: str = "info") -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([] if on_terminal else [structlog.processors.format_exc_info]),
+                structlog.processors.format_exc_info,
                 redact,
                 to_task_log,
-                structlog.dev.ConsoleRenderer()
+                # Plain: a traceback with local variables would show what redaction cannot see.
+                structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
                 if on_terminal
                 else structlog.processors.JSONRenderer(),
             ],

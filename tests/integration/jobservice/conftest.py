@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import structlog
 
 from database.pool import Database
 from jobservice import executions, working
+from jobservice import logging as service_logging
 from jobservice.domain.execution import Execution, NewExecution
 from jobservice.domain.listing import Listing
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task
+from jobservice.jobs.base import JobType
 from tests.fakes import jobs
 
 DEADLINE_SECONDS = 20.0
@@ -87,7 +91,11 @@ Worker = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @contextlib.asynccontextmanager
-async def working_at(dsn: str, redis_dsn: str) -> AsyncIterator[None]:
+async def working_at(
+    dsn: str,
+    redis_dsn: str,
+    job_types: Callable[[Database], Mapping[str, JobType]] = jobs.job_types,
+) -> AsyncIterator[None]:
     """A worker process's whole inside."""
     setup = working.Setup(
         postgres_dsn=dsn, redis_dsn=redis_dsn, slots=jobs.SLOTS, rhythm=jobs.HASTY
@@ -96,7 +104,7 @@ async def working_at(dsn: str, redis_dsn: str) -> AsyncIterator[None]:
     database = await Database.connect(dsn)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(working.work(setup, database, jobs.job_types(database), stop=stop))
+            group.create_task(working.work(setup, database, job_types(database), stop=stop))
             try:
                 yield
             finally:
@@ -109,3 +117,15 @@ async def working_at(dsn: str, redis_dsn: str) -> AsyncIterator[None]:
 def worker(dsn: str, valkey_url: str) -> Worker:
     """A worker, to be entered."""
     return lambda: working_at(dsn, valkey_url)
+
+
+@pytest.fixture
+def product_logging() -> Iterator[None]:
+    """Log as processes do; task logs are fed by that."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    service_logging.configure()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
