@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Final
 
 import argon2
@@ -14,8 +15,12 @@ _PARALLEL: Final = 2
 _LIMIT_BYTES: Final = 1024
 
 _hasher: Final = argon2.PasswordHasher(time_cost=2, memory_cost=_MEMORY_KIB, parallelism=1)
-# Verified for users who do not exist, so that they take as long as those who do.
-_NOBODY: Final = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """Return what is verified for users who do not exist, so that they take as long as others."""
+    return _hasher.hash("nobody has this password")
 
 
 class PasswordHashing:
@@ -36,12 +41,12 @@ class PasswordHashing:
         if len(password.encode()) > _LIMIT_BYTES:
             return False
         async with self._slots:
-            matches = await asyncio.to_thread(_matches, stored or _NOBODY, password)
+            matches = await asyncio.to_thread(_matches, stored, password)
         return matches and stored is not None
 
 
-def _matches(stored: str, password: str) -> bool:
+def _matches(stored: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(stored, password)
+        return _hasher.verify(stored or _nobody(), password)
     except argon2.exceptions.VerifyMismatchError:
         return False

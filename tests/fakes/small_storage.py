@@ -1,0 +1,76 @@
+"""A storage with little room, strict about its contract, that can also die between two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from typing_extensions import override
+
+from registry.errors import StorageFull
+from registry.storage.filesystem import FilesystemPartial, FilesystemStorage
+
+
+class Died(BaseException):
+    """The process is gone: nobody handles this."""
+
+
+@dataclass
+class Room:
+    """What is left of it, and whether `publish` is the last thing that happens."""
+
+    left_bytes: int
+    dies_after_publish: bool = False
+
+
+class SmallStorage(FilesystemStorage):
+    """Files in a folder, as long as there is room."""
+
+    def __init__(self, root: Path, room: Room) -> None:
+        super().__init__(root)
+        self.room = room
+
+    @override
+    async def open_partial(self, upload: UUID) -> FilesystemPartial:
+        return _SmallPartial(await super().open_partial(upload), self.room)
+
+
+class _SmallPartial(FilesystemPartial):
+    def __init__(self, inner: FilesystemPartial, room: Room) -> None:
+        self._inner = inner
+        self._room = room
+        self._closed = False
+        self.size_bytes = inner.size_bytes
+
+    @override
+    async def write(
+        self, chunks: Sequence[bytes], *, offset_bytes: int, alongside: Callable[[bytes], object]
+    ) -> None:
+        assert not self._closed
+        self._room.left_bytes -= sum(map(len, chunks))
+        if self._room.left_bytes < 0:
+            raise StorageFull("storage full: No space left on device")
+        await self._inner.write(chunks, offset_bytes=offset_bytes, alongside=alongside)
+
+    @override
+    async def settle(self) -> None:
+        await self._inner.settle()
+
+    @override
+    async def publish(self, key: UUID, size_bytes: int) -> None:
+        assert not self._closed
+        await self._inner.publish(key, size_bytes)
+        if self._room.dies_after_publish:
+            raise Died
+
+    @override
+    async def discard(self) -> None:
+        await self._inner.discard()
+
+    @override
+    async def close(self) -> None:
+        assert not self._closed
+        self._closed = True
+        await self._inner.close()
