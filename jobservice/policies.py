@@ -22,6 +22,7 @@ from jobservice.domain.policy import (
     TriggerKind,
 )
 from jobservice.errors import InvalidRequest, NotFound, PolicyDisabled, PolicyRunning
+from jobservice.jobs import replication_plan
 from jobservice.store import endpoints as endpoint_rows
 from jobservice.store import executions as execution_rows
 from jobservice.store import policies as rows
@@ -30,7 +31,6 @@ from protocol.errors import InvalidPattern, InvalidReference
 from replication.policy import Filter, FilterKind
 
 VENDOR_TYPE = "replication"
-PLAN_JOB = "plan"
 NAME_LIMIT = 256
 FLATTENING_LIMIT = 127
 CRON_FIELDS = 6
@@ -95,7 +95,7 @@ class Policies:
             found, snapshot = await _snapshot(connection, policy_id)
             new = NewExecution(
                 vendor_type=VENDOR_TYPE,
-                job_type=PLAN_JOB,
+                job_type=replication_plan.NAME,
                 policy_id=policy_id,
                 trigger=TriggerKind.MANUAL,
                 snapshot=snapshot.to_json(),

@@ -15,6 +15,7 @@ from jobservice import composing, logging, queue, working
 from jobservice.cli import process_settings
 from jobservice.jobs import catalogue
 from jobservice.jobs.registries import Registries
+from jobservice.maintenance import registry_care
 
 CONNECTIONS = 10
 # Plans wait for registries most of the time, and few of them feed many transfers.
@@ -54,6 +55,7 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         registries = Registries(parts.database, parts.connector)
         try:
             job_types = catalogue.build(parts.database, registries)
-            await working.work(setup, parts.database, job_types, stop=stop)
+            chores = registry_care.services(parts.database, parts.storage)
+            await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:
             await registries.close()
