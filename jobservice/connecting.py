@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from adapters import plugins
 from adapters.base import Adapter, AdapterContext, AdapterInfo, Endpoint
@@ -14,9 +13,7 @@ from jobservice.errors import NotFound
 from jobservice.store import endpoints as endpoint_rows
 from protocol.credential import Credential
 from protocol.transport import Transport
-
-if TYPE_CHECKING:
-    from registry.service import Registry
+from registry.service import Registry
 
 LOCAL_ENDPOINT = Endpoint(kind=LOCAL_KIND, url="", name="Local")
 LAYOUT_KIND = "oci-layout"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from access import projects
 from access.identity import Principal
@@ -11,9 +10,7 @@ from access.projects import Project, Query
 from database.pool import Database
 from jobservice.domain.listing import Rows
 from jobservice.store import projects as project_rows
-
-if TYPE_CHECKING:
-    from registry.service import Registry
+from registry.service import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,16 +12,16 @@ from aiohttp import web
 from access import users
 from access.authentication import Authenticator
 from config.settings import Listener, Settings
-from database.errors import DatabaseUnavailable
-from jobservice import composing, queue
+from jobservice import composing
 from jobservice.api import application
 from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
 from jobservice.endpoints import Endpoints
-from jobservice.errors import CannotListen, QueueUnavailable
-from jobservice.health import Health, Probe, Unhealthy
+from jobservice.errors import CannotListen
 from jobservice.policies import Policies
+from jobservice.probing import Probes
 from jobservice.projects import Projects
+from jobservice.queue import TaskQueue
 from registry.http import routes
 
 CONNECTIONS = 20
@@ -36,14 +36,17 @@ async def serve(
 
     Raises CannotListen, and what composing raises.
     """
-    async with composing.composed(
-        settings, environment, name="transship api", connections=CONNECTIONS
-    ) as parts:
+    async with (
+        composing.composed(
+            settings, environment, name="transship api", connections=CONNECTIONS
+        ) as parts,
+        TaskQueue.connected(parts.redis_dsn) as tasks,
+    ):
         if settings.admin_password is not None:
             password = settings.admin_password.get_secret_value()
             await users.ensure_admin(parts.database, password)
         runner = web.AppRunner(
-            _application(parts),
+            _application(parts, tasks),
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,
@@ -58,48 +61,29 @@ async def serve(
             await runner.cleanup()
 
 
-def _application(parts: Parts) -> web.Application:
+def _application(parts: Parts, tasks: TaskQueue) -> web.Application:
     app = web.Application()
     authenticator = Authenticator(parts.database)
     routes.register(app, parts.registry, authenticator)
-    application.add_routes(app, _services(parts, authenticator))
+    application.add_routes(app, _services(parts, authenticator, tasks))
     return app
 
 
-def _services(parts: Parts, authenticator: Authenticator) -> Services:
+def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> Services:
+    probes = Probes(database=parts.database, queue=tasks, storage_path=parts.storage_path)
     return Services(
         database=parts.database,
         authenticator=authenticator,
         endpoints=Endpoints(database=parts.database, connector=parts.connector),
         policies=Policies(database=parts.database, connector=parts.connector),
         projects=Projects(database=parts.database, registry=parts.registry),
-        health=Health(probes=_probes(parts)),
+        health=probes.health(),
         installation=Installation(
             version=metadata.version("transship"),
-            external_url=parts.settings.external_url,
+            external_url=parts.settings.external_url or f"http://{parts.settings.listen}",
             storage_path=parts.storage_path,
         ),
     )
-
-
-def _probes(parts: Parts) -> dict[str, Probe]:
-    async def core() -> None:
-        return
-
-    async def database() -> None:
-        try:
-            async with parts.database.connection() as connection:
-                await connection.fetchval("SELECT 1")
-        except DatabaseUnavailable:
-            raise Unhealthy("Postgres does not answer") from None
-
-    async def redis() -> None:
-        try:
-            await queue.ping(parts.redis_dsn)
-        except QueueUnavailable:
-            raise Unhealthy("Redis does not answer") from None
-
-    return {"core": core, "database": database, "redis": redis}
 
 
 async def _listen(runner: web.AppRunner, listener: Listener) -> str:

@@ -1,4 +1,4 @@
-"""How many repositories projects have."""
+"""How many repositories projects have; those that hold nothing do not count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from database.pool import Connection
 
 COUNT = """
 SELECT project_id, count(*) AS repositories
-FROM registry.repositories WHERE project_id = ANY($1) GROUP BY project_id
+FROM registry.repositories AS repository
+WHERE project_id = ANY($1)
+  AND EXISTS (SELECT FROM registry.manifests WHERE repository_id = repository.id)
+GROUP BY project_id
 """
 
 

@@ -51,6 +51,18 @@ async def beat(connection: Connection, worker_id: int) -> None:
     await connection.execute(BEAT, worker_id)
 
 
+COUNT_ALIVE = f"""
+SELECT count(*) FROM jobservice.workers
+WHERE heartbeat_at > clock_timestamp() - interval '{ALIVE_SECONDS} seconds'
+"""  # noqa: S608  a constant of this module
+
+
+async def count_alive(connection: Connection) -> int:
+    """Return how many workers get work."""
+    alive: int = await connection.fetchval(COUNT_ALIVE)
+    return alive
+
+
 LEAVE = "DELETE FROM jobservice.workers WHERE id = $1"
 
 

@@ -1,0 +1,68 @@
+"""How the parts of an installation are tried, for the health of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from database.errors import DatabaseUnavailable
+from database.pool import Database
+from jobservice.errors import QueueUnavailable
+from jobservice.health import Health, Unhealthy
+from jobservice.queue import TaskQueue
+from jobservice.store import workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """One method for each part; they raise Unhealthy."""
+
+    database: Database
+    queue: TaskQueue
+    storage_path: Path
+
+    def health(self) -> Health:
+        """Return the probes under the names that Harbor gives its components."""
+        return Health(
+            probes={
+                "core": self.core,
+                "database": self.postgres,
+                "redis": self.redis,
+                "registry": self.registry,
+                "jobservice": self.jobservice,
+            }
+        )
+
+    async def core(self) -> None:
+        """Whoever reads the answer has the proof."""
+
+    async def postgres(self) -> None:
+        """Ask Postgres for something."""
+        try:
+            async with self.database.connection() as connection:
+                await connection.fetchval("SELECT 1")
+        except DatabaseUnavailable as error:
+            raise Unhealthy("Postgres does not answer") from error
+
+    async def redis(self) -> None:
+        """Ask Redis for something."""
+        try:
+            await self.queue.ping()
+        except QueueUnavailable as error:
+            raise Unhealthy("Redis does not answer; nothing runs until it does") from error
+
+    async def registry(self) -> None:
+        """Look whether this registry's storage is there."""
+        if not await asyncio.to_thread(self.storage_path.is_dir):
+            raise Unhealthy("the storage of this registry is not there")
+
+    async def jobservice(self) -> None:
+        """Look for a worker that lives."""
+        try:
+            async with self.database.connection() as connection:
+                alive = await workers.count_alive(connection)
+        except DatabaseUnavailable as error:
+            raise Unhealthy("Postgres does not answer") from error
+        if not alive:
+            raise Unhealthy("no worker is alive; start one with `transship worker`")

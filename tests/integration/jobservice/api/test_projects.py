@@ -1,0 +1,125 @@
+"""Projects through the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from database.pool import Database
+from tests.integration.jobservice.api.caller import Caller
+
+
+async def test_library_is_there_and_public(admin: Caller) -> None:
+    shown = (await admin.get("/projects/library")).json
+    assert shown["name"] == "library"
+    assert shown["metadata"] == {"public": "true"}
+    assert shown["repo_count"] == 0
+    assert shown["owner_name"] == "admin"
+
+
+@pytest.mark.parametrize(
+    ("said", "public"),
+    [
+        ({}, "false"),
+        ({"public": True}, "true"),
+        ({"metadata": {"public": "true"}}, "true"),
+        ({"public": True, "metadata": {"public": "false"}}, "false"),
+    ],
+)
+async def test_a_project_is_made(admin: Caller, said: dict[str, Any], public: str) -> None:
+    made = await admin.post("/projects", {"project_name": "team-a", **said})
+    assert made.status == 201
+    key = made.headers["Location"].removeprefix("/api/v2.0/projects/")
+    for path in (f"/projects/{key}", "/projects/team-a"):
+        shown = (await admin.get(path)).json
+        assert (shown["name"], shown["metadata"]["public"]) == ("team-a", public)
+
+
+async def test_the_location_has_the_name_where_asked(admin: Caller) -> None:
+    made = await admin.post(
+        "/projects", {"project_name": "x"}, headers={"X-Resource-Name-In-Location": "true"}
+    )
+    assert made.headers["Location"] == "/api/v2.0/projects/x"
+
+
+async def test_a_name_of_digits_is_reached_by_saying_so(admin: Caller) -> None:
+    await admin.post("/projects", {"project_name": "77"})
+    assert (await admin.get("/projects/77")).status == 404
+    found = await admin.get("/projects/77", headers={"X-Is-Resource-Name": "true"})
+    assert found.json["name"] == "77"
+
+
+async def test_head_says_whether_a_project_is_there(admin: Caller) -> None:
+    assert (await admin.call("HEAD", "/projects?project_name=library")).status == 200
+    assert (await admin.call("HEAD", "/projects?project_name=nothing")).status == 404
+    assert (await admin.call("HEAD", "/projects")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        ({}, "project_name: is missing"),
+        ({"project_name": "Upper"}, "'Upper'"),
+        ({"project_name": "a", "metadata": {"public": "yes"}}, "metadata.public"),
+        ({"project_name": "a", "metadata": {"prevent_vul": "true"}}, "metadata.prevent_vul"),
+        ({"project_name": "a", "storage_limit": 5}, "storage_limit"),
+        ({"project_name": "a", "registry_id": 5}, "registry_id"),
+    ],
+)
+async def test_bad_projects_are_refused(admin: Caller, body: dict[str, Any], part: str) -> None:
+    refused = await admin.post("/projects", body)
+    assert refused.status == 400
+    assert part in refused.messages
+
+
+async def test_what_harbors_clients_send_by_habit_is_accepted(admin: Caller) -> None:
+    habit = {"auto_scan": "false", "severity": "", "reuse_sys_cve_allowlist": "true"}
+    body = {"project_name": "a", "metadata": habit, "storage_limit": -1}
+    assert (await admin.post("/projects", body)).status == 201
+
+
+async def test_a_name_is_given_once(admin: Caller) -> None:
+    again = await admin.post("/projects", {"project_name": "library"})
+    assert (again.status, again.code) == (409, "CONFLICT")
+
+
+async def test_projects_are_listed(admin: Caller) -> None:
+    for name, public in (("alpha", True), ("beta", False)):
+        await admin.post("/projects", {"project_name": name, "public": public})
+
+    async def names(query: str) -> list[str]:
+        return [p["name"] for p in (await admin.get(f"/projects?{query}")).json]
+
+    assert await names("") == ["alpha", "beta", "library"]
+    assert await names("sort=-name") == ["library", "beta", "alpha"]
+    assert await names("name=lph") == ["alpha"]
+    assert await names("public=false") == ["beta"]
+    assert await names("q=public=true,name=~a") == ["alpha", "library"]
+    paged = await admin.get("/projects?page_size=2&page=2")
+    assert (paged.headers["X-Total-Count"], len(paged.json)) == ("3", 1)
+    assert (await admin.get("/projects?q=public={true}")).status == 400
+
+
+async def test_a_project_is_deleted_when_nothing_is_in_it(
+    admin: Caller, database: Database
+) -> None:
+    await admin.post("/projects", {"project_name": "a"})
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO registry.repositories (project_id, name)"
+            " SELECT id, 'a/b' FROM access.projects WHERE name = 'a'"
+        )
+        await connection.execute(
+            "INSERT INTO registry.manifests (repository_id, digest, media_type, size_bytes,"
+            " payload, lease_until) SELECT id, '\\x01' || sha256('x'), 'm', 1, 'x', now()"
+            " FROM registry.repositories"
+        )
+    refused = await admin.delete("/projects/a")
+    assert (refused.status, refused.code) == (412, "PRECONDITION")
+    assert (await admin.get("/projects/a")).json["repo_count"] == 1
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM registry.manifests")
+    assert (await admin.delete("/projects/a")).status == 200
+    assert (await admin.get("/projects/a")).status == 404
+    assert (await admin.delete("/projects/a")).status == 404
