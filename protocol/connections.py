@@ -5,10 +5,12 @@ A check of the name alone is not enough: names resolve to anything, and differen
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import errno
 import ipaddress
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -28,7 +30,9 @@ class GuardedConnector(aiohttp.TCPConnector):
     `within` None is for connections to a proxy: the administrator chose it, it is not checked.
     """
 
-    def __init__(self, outbound: guard.Guard, within: guard.Reach | None, *, per_host: int) -> None:
+    def __init__(
+        self, outbound: Callable[[], guard.Guard], within: guard.Reach | None, *, per_host: int
+    ) -> None:
         super().__init__(
             limit=0,
             limit_per_host=per_host,
@@ -36,7 +40,6 @@ class GuardedConnector(aiohttp.TCPConnector):
         )
         self._guard = outbound
         self._within = within
-        self._own_ports = outbound.ports_on_this_machine()
 
     @override
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
@@ -52,12 +55,29 @@ class GuardedConnector(aiohttp.TCPConnector):
     def _checked_socket(self, address: Any) -> socket.socket:
         family, kind, protocol, _, target = address
         ip, port = ipaddress.ip_address(target[0].partition("%")[0]), target[1]
-        reason = self._guard.refusal(ip, port, self._within or guard.Reach.PUBLIC)
-        if reason is None and port in self._own_ports and _is_here(family, ip):
+        outbound = self._guard()
+        reason = outbound.refusal(ip, port, self._within or guard.Reach.PUBLIC)
+        if reason is None and port in outbound.ports_on_this_machine() and _is_here(family, ip):
             reason = f"{ip}:{port} belongs to this installation"
         if reason is not None:
             raise OSError(REFUSED_ERRNO, reason)
         return socket.socket(family, kind, protocol)
+
+
+async def resolved(outbound: guard.Guard) -> guard.Guard:
+    """Return a guard that also knows the addresses behind the names of our own servers."""
+    found = set(outbound.forbidden)
+    loop = asyncio.get_running_loop()
+    for host, port in outbound.names():
+        try:
+            answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            continue  # a name that leads nowhere now leads nobody there either
+        for *_, target in answers:
+            address = guard.literal(str(target[0]))
+            if address is not None:
+                found.add((str(guard.unwrap(address)), port))
+    return guard.Guard(frozenset(found))
 
 
 def _is_here(family: int, address: guard.Address) -> bool:

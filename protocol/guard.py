@@ -97,6 +97,14 @@ class Guard:
             return f"{host} is a loopback address and the registry's is not"
         return None
 
+    def names(self) -> tuple[tuple[str, int], ...]:
+        """Return the forbidden servers that are known by a name, which has to be resolved."""
+        return tuple(
+            (host, port)
+            for host, port in sorted(self.forbidden)
+            if literal(host) is None and reach_of_host(host) is Reach.PUBLIC
+        )
+
     def ports_on_this_machine(self) -> frozenset[int]:
         """Return the forbidden ports of this very machine, whatever address names it."""
         ports = set()

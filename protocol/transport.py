@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import aiohttp
 from yarl import URL
 
-from protocol import connections, failures, guard, retrying, tls
+from protocol import connections, failures, guard, retrying, stalling, tls
+from protocol.answer import Answer
 from protocol.errors import ExchangeError, Refused
 from protocol.request import Request, Stream
 from protocol.surroundings import Surroundings
@@ -26,6 +26,7 @@ MAXIMUM_REDIRECTS = 5
 READ_BUFFER_BYTES = 1024 * 1024
 HEADER_LIMIT_BYTES = 64 * 1024
 _SLICE_BYTES = 256 * 1024
+_NAMES_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,96 +42,6 @@ class Timeouts:
     answer_seconds: float = 300
 
 
-class Answer:
-    """A response whose body is still to be read. Close it, or leave its `async with`."""
-
-    __slots__ = ("_request", "_response", "headers", "reach", "status", "url")
-
-    def __init__(
-        self, request: Request, response: aiohttp.ClientResponse, reach: guard.Reach
-    ) -> None:
-        self._request = request
-        self._response = response
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self.url = request.url
-        self.reach = reach
-
-    def header_values(self, name: str) -> list[str]:
-        """Return all values of a header that may come more than once."""
-        return self._response.headers.getall(name, [])
-
-    async def read(self, limit_bytes: int) -> bytes:
-        """Return the body, cut off one byte after the limit; release the connection."""
-        body = bytearray()
-        async for chunk in self.chunks():
-            body += chunk
-            if len(body) > limit_bytes:
-                self.close()
-                return bytes(body[: limit_bytes + 1])
-        self._response.release()
-        return bytes(body)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, up to 2 MiB at a time; raise Unreachable when it breaks."""
-        content = self._response.content
-        try:
-            while chunk := await content.readany():
-                yield chunk
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise failures.broken_body(error, self._request) from error
-
-    async def finish(self) -> None:
-        """Give the connection back for the next request if little is left to read."""
-        await self.read(HEADER_LIMIT_BYTES)
-
-    def close(self) -> None:
-        """Drop the connection unless the body was read whole."""
-        self._response.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
-
-
-class StallWatch:
-    """Ends a request whose body does not move on; raises TimeoutError out of its `async with`."""
-
-    __slots__ = ("_open", "_timeout")
-
-    def __init__(self) -> None:
-        self._timeout = asyncio.timeout(None)
-        self._open = False
-
-    def expect_progress(self, seconds: float | None) -> None:
-        """Wait so long for the next sign of life; None stops the clock.
-
-        An answer may come before the body is through: then there is nothing to watch any more.
-        """
-        if self._open:
-            when = None if seconds is None else asyncio.get_running_loop().time() + seconds
-            self._timeout.reschedule(when)
-
-    async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        self._open = True
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._open = False
-        await self._timeout.__aexit__(kind, error, trace)
-
-
 class Transport:
     """Process-wide; holds the connection pools. Open no request after `close`."""
 
@@ -144,6 +55,9 @@ class Transport:
     ) -> None:
         self.surroundings = surroundings or Surroundings()
         self.guard = outbound or guard.Guard()
+        self._names = self.guard.names()
+        self._names_good_until = 0.0
+        self._guard_now = self.guard
         self.timeouts = timeouts or Timeouts()
         self.hold_backs = retrying.HoldBacks()
         self._connections_per_host = connections_per_host
@@ -191,7 +105,9 @@ class Transport:
         url = request.url
         host, port = url.host or "", url.port or 0
         _check_scheme(request, url)
-        reason = self.guard.host_refusal(host, port, request.within)
+        if self._names:
+            await self._resolve_names()
+        reason = self._guard_now.host_refusal(host, port, request.within)
         if reason is not None:
             raise _refused(request, f"the outbound guard refuses it: {reason}")
         proxy = self.surroundings.proxies.for_host(url.scheme, host, port)
@@ -216,6 +132,13 @@ class Transport:
         peer = None if proxy else connections.PEER.get()
         return Answer(request, response, peer if peer is not None else guard.reach_of_host(host))
 
+    async def _resolve_names(self) -> None:
+        """Look up again, once a minute, where our own servers are."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._names_good_until:
+            self._names_good_until = now + _NAMES_SECONDS
+            self._guard_now = await connections.resolved(self.guard)
+
     def _body(
         self, request: Request
     ) -> tuple[Any, Mapping[str, str], contextlib.AbstractAsyncContextManager[Any]]:
@@ -227,10 +150,10 @@ class Transport:
             return body, request.headers, contextlib.nullcontext()
         # Without a length it would go out in chunked encoding, which ACR refuses.
         headers = {**request.headers, "Content-Length": str(body.length_bytes)}
-        watch = StallWatch()
+        watch = stalling.StallWatch()
         return self._watched(body, watch), headers, watch
 
-    async def _watched(self, body: Stream, watch: StallWatch) -> AsyncIterator[bytes]:
+    async def _watched(self, body: Stream, watch: stalling.StallWatch) -> AsyncIterator[bytes]:
         """Hand out the body; a peer that takes nothing for `stall_seconds` ends the request.
 
         While we wait for the source the clock stands: a slow source is not the peer's stall.
@@ -250,7 +173,7 @@ class Transport:
         session = self._sessions.get(within)
         if session is None:
             connector = connections.GuardedConnector(
-                self.guard, within, per_host=self._connections_per_host
+                lambda: self._guard_now, within, per_host=self._connections_per_host
             )
             session = self._sessions[within] = aiohttp.ClientSession(
                 connector=connector,

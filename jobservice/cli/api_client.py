@@ -19,9 +19,10 @@ from jobservice.cli import contexts
 from jobservice.cli.contexts import Login
 from jobservice.cli.errors import CommandError
 from jobservice.cli.exit_codes import ExitCode
+from protocol.answer import Answer
 from protocol.request import Request
 from protocol.surroundings import Surroundings
-from protocol.transport import Answer, Transport
+from protocol.transport import Transport
 
 ROOT: Final = "/api/v2.0"
 ANSWER_LIMIT_BYTES: Final = 64 * 1024 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 
+from protocol.answer import Answer
 from protocol.client.exchange import Call, Exchange
 from protocol.client.paths import Paths
 from protocol.descriptor import Descriptor
 from protocol.errors import RangeNotSatisfiable, SizeMismatch, Unreachable
-from protocol.transport import Answer
 
 _PARTIAL = 206
 _EXPECTED = frozenset({200, _PARTIAL})

@@ -14,11 +14,12 @@ from typing import TypeVar
 from yarl import URL
 
 from protocol import authorization, challenge, guard, retrying, tls
+from protocol.answer import Answer
 from protocol.client import faults, tokens
 from protocol.credential import Credential
 from protocol.errors import ExchangeError, RateLimited, Rejected, Unauthorized, Unavailable
 from protocol.request import Request, Stream, redacted
-from protocol.transport import Answer, Transport
+from protocol.transport import Transport
 
 # Not structlog: importing it takes a third of a one-shot command's start.
 log = logging.getLogger(__name__)

@@ -74,19 +74,33 @@ class Referrers:
         A registry that knows referrers says so with OCI-Subject; else the fallback index is read,
         merged and written, by one writer at a time, and read again until the entry is there.
         """
-        if b'"subject"' not in manifest.body:
-            return
-        subject = manifests_of.parse(manifest).subject
+        subject = _subject(manifest)
         if subject is None:
             return
         if answered_subject is not None and answered_subject.strip() == str(subject.digest):
             self._memory.note(Ability.REFERRERS, self._paths.name, answer=True)
             return
+        self._memory.note(Ability.REFERRERS, self._paths.name, answer=False)
         tag = schema.fallback_tag(subject.digest)
-        async with self._exchange.transport.one_writer(
-            f"{self._exchange.text}/{self._paths.name}:{tag}"
-        ):
+        async with self._exchange.transport.one_writer(self._writer(tag)):
             await self._merge(tag, schema.entry(manifest))
+
+    async def strike(self, manifest: RawManifest) -> None:
+        """Take a manifest that was deleted off the fallback list of its subject."""
+        subject = _subject(manifest)
+        if subject is None:
+            return
+        tag = schema.fallback_tag(subject.digest)
+        async with self._exchange.transport.one_writer(self._writer(tag)):
+            existing, etag = await self._existing(tag)
+            if existing is None:
+                return
+            remaining = schema.without(existing, manifest.digest)
+            if remaining is not existing:
+                await self._manifests.write(remaining, tag, if_match=etag)
+
+    def _writer(self, tag: str) -> str:
+        return f"{self._exchange.text}/{self._paths.name}:{tag}"
 
     async def _merge(self, tag: str, referrer: Descriptor) -> None:
         for _ in range(_WRITE_ATTEMPTS):
@@ -167,6 +181,12 @@ class Referrers:
             return ()
         parsed = manifests_of.parse(existing)
         return parsed.manifests if isinstance(parsed, manifests_of.Index) else ()
+
+
+def _subject(manifest: RawManifest) -> Descriptor | None:
+    if b'"subject"' not in manifest.body:
+        return None
+    return manifests_of.parse(manifest).subject
 
 
 def _fresh(

@@ -159,8 +159,15 @@ class RemoteRepository:
         await self._referrers.record(manifest, headers.get("OCI-Subject"))
 
     async def delete_manifest(self, digest: Digest) -> None:
-        """Delete a manifest and its tags; raise NotFound, Unsupported."""
+        """Delete a manifest and its tags; raise NotFound, Unsupported.
+
+        Where the registry keeps no list of referrers itself, the fallback list is kept true.
+        """
+        listed_by_tag = self._memory.recall(Ability.REFERRERS, self.repository) is False
+        manifest = await self._manifests.read(str(digest)) if listed_by_tag else None
         await self._manifests.delete(digest)
+        if manifest is not None:
+            await self._referrers.strike(manifest)
 
     async def delete_tag(self, tag: str) -> None:
         """Delete one tag; raise NotFound, Unsupported."""

@@ -211,6 +211,17 @@ async def test_a_writer_elsewhere_is_noticed_by_the_etag_and_merged(
     assert sorted(found) == sorted([one.digest, two.digest, third.digest])
 
 
+async def test_a_deleted_referrer_leaves_the_fallback_index(
+    registry: FakeRegistry, repository: RemoteRepository
+) -> None:
+    registry.habits.referrers_api = False
+    image, one, two = prepared(registry)
+    for manifest in (one, two):
+        await repository.write_manifest(manifest)
+    await repository.delete_manifest(one.digest)
+    assert await listed(repository, image.digest) == [two.digest]
+
+
 async def test_a_tag_that_holds_something_else_stops_and_says_so(
     registry: FakeRegistry, repository: RemoteRepository
 ) -> None:

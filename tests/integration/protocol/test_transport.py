@@ -205,6 +205,17 @@ async def test_our_own_servers_are_refused_by_whatever_name(
     assert registry.requests.count() == 0
 
 
+async def test_our_own_servers_may_be_known_by_a_name_and_asked_by_address(
+    registry: FakeRegistry,
+) -> None:
+    port = port_of(registry)
+    own = Guard(frozenset({("0x7f000001", port), ("nowhere.invalid", port)}))
+    async with Transport(outbound=own) as transport:
+        with pytest.raises(Refused, match="belongs to this installation"):
+            await client_of(registry.url, transport).ping()
+    assert registry.requests.count() == 0
+
+
 async def test_a_name_is_judged_by_the_address_it_leads_to(
     registry: FakeRegistry, transport: Transport
 ) -> None:
