@@ -22,6 +22,7 @@ from registry.errors import ObjectMissing, StorageBusy, StorageFull
 READ_BYTES: Final = 1024 * 1024
 _INLINE_BYTES: Final = 256 * 1024  # less than a thread hop costs, into the page cache
 _VECTOR_LIMIT: Final = 512
+_SYNC_BYTES: Final = 32 * 1024 * 1024  # the disk begins while the rest still arrives
 _SHARDS: Final = 256
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -92,6 +93,8 @@ class FilesystemPartial:
         self._path = path
         self._final_path = final_path
         self._pending: asyncio.Future[None] | None = None
+        self._syncing: asyncio.Future[None] | None = None
+        self._unsynced_bytes = 0
         self.size_bytes = os.fstat(descriptor).st_size
 
     async def write(
@@ -99,12 +102,24 @@ class FilesystemPartial:
     ) -> None:
         """Write in a thread while the caller receives more; small pieces at once."""
         await self.settle()
-        if sum(map(len, chunks)) <= _INLINE_BYTES:
+        self._unsynced_bytes += _size(chunks)
+        if _size(chunks) <= _INLINE_BYTES:
             self._write(chunks, offset_bytes, alongside)
             return
-        self._pending = asyncio.get_running_loop().run_in_executor(
-            None, self._write, chunks, offset_bytes, alongside
-        )
+        loop = asyncio.get_running_loop()
+        self._pending = loop.run_in_executor(None, self._write, chunks, offset_bytes, alongside)
+        if self._unsynced_bytes >= _SYNC_BYTES and self._syncing is None:
+            self._unsynced_bytes = 0
+            self._syncing = loop.run_in_executor(None, self._sync)
+            self._syncing.add_done_callback(self._synced)
+
+    def _sync(self) -> None:
+        with _room():
+            os.fdatasync(self._descriptor)
+
+    def _synced(self, syncing: asyncio.Future[None]) -> None:
+        if syncing.exception() is None:  # else it stays, for whoever waits
+            self._syncing = None
 
     def _write(
         self, chunks: Sequence[bytes], offset_bytes: int, alongside: Callable[[bytes], object]
@@ -122,13 +137,8 @@ class FilesystemPartial:
     async def settle(self) -> None:
         """Wait for the write under way, also when cancelled: the file must not change later."""
         pending, self._pending = self._pending, None
-        if pending is None:
-            return
-        try:
-            await asyncio.shield(pending)
-        except asyncio.CancelledError:
-            await asyncio.wait([pending])
-            raise
+        if pending is not None:
+            await _finish(pending)
 
     async def digest(self, algorithm: Algorithm, size_bytes: int) -> Digest:
         """Read and hash in a thread."""
@@ -146,6 +156,8 @@ class FilesystemPartial:
     async def publish(self, key: UUID, size_bytes: int) -> None:
         """Fsync, rename, fsync the folder, in one thread."""
         await self.settle()
+        if self._syncing is not None:
+            await _finish(self._syncing)
         await asyncio.to_thread(self._publish, self._final_path(key), size_bytes)
 
     def _publish(self, final: Path, size_bytes: int) -> None:
@@ -166,7 +178,18 @@ class FilesystemPartial:
         try:
             await self.settle()
         finally:
+            if self._syncing is not None:
+                await asyncio.wait([self._syncing])
             os.close(self._descriptor)
+
+
+async def _finish(future: asyncio.Future[None]) -> None:
+    """Wait to the end, whatever happens to the waiter: a thread cannot be stopped."""
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
 
 
 def _open_locked(path: Path) -> int:
