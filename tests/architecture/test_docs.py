@@ -1,0 +1,93 @@
+"""What a user can meet is written down: every setting, command, exit code, kind and route tag."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters import plugins
+from config import settings
+from jobservice.cli import exit_codes, main
+from tests.architecture import sources
+from tests.breaks import __main__ as breaks
+
+DOCS = sources.ROOT / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def commands() -> list[str]:
+    """Every command and subcommand, as a person types it."""
+    code = """
+import importlib, json, typer
+from jobservice.cli import main
+found = []
+for name, module in main.COMMANDS.items():
+    command = typer.main.get_command(importlib.import_module(module).app)
+    parts = getattr(command, "commands", None)
+    found += [f"{name} {part}" for part in parts] if parts else [name]
+print(json.dumps(found))
+"""
+    program = [sys.executable, "-c", code]
+    found: list[str] = json.loads(subprocess.run(program, check=True, capture_output=True).stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(settings.Settings.model_fields))
+def test_a_setting_is_described(name: str) -> None:
+    row = next(line for line in page("settings.md").splitlines() if f"`{name}`" in line)
+    assert f"`{settings.PREFIX}{name.upper()}`" in row
+    assert ("(secret)" in row) == (name in settings.SECRETS)
+
+
+def test_a_command_is_described() -> None:
+    described = page("commands.md")
+    assert [name for name in commands() if f"`transship {name}`" not in described] == []
+
+
+def test_help_knows_every_command() -> None:
+    program = [sys.executable, "-m", "jobservice.cli.main", "--help"]
+    told = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    assert [name for name in main.COMMANDS if name not in told] == []
+
+
+@pytest.mark.parametrize("code", exit_codes.ExitCode)
+def test_an_exit_code_is_described(code: exit_codes.ExitCode) -> None:
+    assert f"| {code.value} | {code.name} |" in page("exit-codes.md")
+
+
+@pytest.mark.parametrize("kind", sorted(plugins.kinds()))
+def test_a_kind_is_described(kind: str) -> None:
+    assert f"`{kind}`" in page("kinds.md")
+
+
+def test_a_promise_names_tests_that_exist_and_breaks_that_do() -> None:
+    rows = [line for line in page("promises.md").splitlines() if line.startswith("| ")]
+    named = set(re.findall(r"`([^`]+)`", " ".join(rows)))
+    tests = {name for name in named if name.startswith("tests/")}
+    assert [name for name in tests if not (sources.ROOT / name).exists()] == []
+    assert named - tests == {patch.stem for patch in breaks.FOLDER.glob("*.patch")}
+
+
+@pytest.mark.parametrize("patch", sorted(breaks.FOLDER.glob("*.patch")), ids=lambda path: path.stem)
+def test_a_break_says_what_it_breaks(patch: Path) -> None:
+    for test in breaks.read(patch).tests:
+        assert (sources.ROOT / test.partition("::")[0]).is_file()
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [sources.ROOT / "README.md", sources.ROOT / "ARCHITECTURE.md", *DOCS.rglob("*.md")]
+    dead = [
+        f"{each.name}: {target}"
+        for each in pages
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", each.read_text())
+        if "://" not in target and not (each.parent / target).exists()
+    ]
+    assert dead == []

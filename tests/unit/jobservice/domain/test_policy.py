@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import json
+
+from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
+from replication.policy import Filter, FilterKind, ReplicationPolicy
+
+SOURCE = SnapshotEndpoint(
+    endpoint_id=7, kind="docker-registry", url="https://a", name="a", insecure=True
+)
+HERE = SnapshotEndpoint(endpoint_id=0, kind="local", url="", name="Local", insecure=False)
+
+
+def test_a_snapshot_survives_its_way_through_json() -> None:
+    rules = ReplicationPolicy(
+        filters=(Filter(kind=FilterKind.NAME, pattern="library/**"),),
+        destination_namespace="mirror",
+    )
+    snapshot = PolicySnapshot(rules=rules, source=SOURCE, destination=HERE)
+    assert PolicySnapshot.from_json(json.loads(json.dumps(snapshot.to_json()))) == snapshot
