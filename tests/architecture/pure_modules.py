@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 PURE = (
+    "protocol/authorization.py",
     "protocol/challenge.py",
     "protocol/credential.py",
     "protocol/descriptor.py",
     "protocol/digest.py",
     "protocol/doublestar.py",
+    "protocol/guard.py",
     "protocol/hashing.py",
     "protocol/links.py",
     "protocol/manifest.py",
@@ -15,6 +17,7 @@ PURE = (
     "protocol/platform.py",
     "protocol/reference.py",
     "protocol/referrers.py",
+    "protocol/surroundings.py",
     "replication/cursor.py",
     "replication/filters.py",
     "replication/naming.py",

@@ -32,7 +32,7 @@ DOORS = {
             "aiohttp.client",
             "aiohttp.connector",
         ),
-        ("protocol/transport.py", "protocol/connections.py"),
+        ("protocol/transport.py", "protocol/connections.py", "protocol/answer.py"),
     ),
     "other HTTP clients": (("http.client", "urllib.request", "urllib3", "requests", "httpx"), ()),
     "the environment": (("os.environ", "os.getenv"), ("config/environment.py",)),

@@ -73,6 +73,7 @@ def test_our_own_servers_are_refused_by_address_port_and_name() -> None:
     assert OWN.host_refusal("postgres", 5432, Reach.LOOPBACK)
     assert OWN.refusal(ipaddress.ip_address("127.0.0.1"), 5000, Reach.LOOPBACK) is None
     assert OWN.ports_on_this_machine() == {5432}
+    assert OWN.names() == (("postgres", 5432),)
 
 
 def test_a_name_counts_as_public_until_it_is_connected() -> None:
