@@ -69,4 +69,6 @@ async def identify(request: web.Request, authenticator: Authenticator) -> Princi
     username, colon, password = given.partition(":")
     if scheme.lower() != "basic" or not colon:
         raise InvalidCredentials("the Authorization header is not Basic (RFC 7617)")
+    if not username and not password:  # containers/image answers a Basic challenge so (skopeo 1.9)
+        return ANONYMOUS
     return await authenticator.basic(username, password)

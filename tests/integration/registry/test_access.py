@@ -6,6 +6,7 @@ import pytest
 from aiohttp import encode_basic_auth
 
 from access import projects
+from access.errors import ProjectNotEmpty
 from database.pool import Database
 from registry.service import Registry
 from tests.integration.registry import steps
@@ -36,6 +37,13 @@ async def test_wrong_credentials_are_refused_everywhere(anonymous: Client, heade
     for path in ("/v2/", f"/v2/{REPOSITORY}/tags/list", "/v2/_catalog"):
         answer = await ask(anonymous, "GET", path, Authorization=header)
         assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, CHALLENGE)
+
+
+async def test_empty_credentials_are_none(client: Client, anonymous: Client) -> None:
+    await steps.push_image(client, "latest")
+    url = f"/v2/{REPOSITORY}/manifests/latest"
+    assert (await ask(anonymous, "GET", url, Authorization="Basic Og==")).status == 200
+    assert (await ask(anonymous, "GET", "/v2/", Authorization="Basic Og==")).status == 401
 
 
 async def test_a_wrong_password_is_refused(anonymous: Client) -> None:
@@ -146,3 +154,22 @@ async def test_other_addresses_and_methods_are_refused(
     client: Client, method: str, path: str, status: int
 ) -> None:
     assert (await ask(client, method, path)).status == status
+
+
+async def test_a_project_goes_with_what_holds_nothing_but_not_with_an_image(
+    client: Client, registry: Registry, database: Database
+) -> None:
+    await make_project(database, "secret")
+    async with database.connection() as connection:
+        project = await projects.get(connection, "secret")
+    body = await steps.push_image(client, "latest", repository=SECRET)
+    await steps.begin(client, SECRET)
+    assert await registry.repository_count("secret") == 1
+    with pytest.raises(ProjectNotEmpty, match="contains repositories"):
+        await registry.delete_project(project)
+    url = f"/v2/{SECRET}/manifests/{steps.digest(body)}"
+    assert (await ask(client, "DELETE", url)).status == 202
+    assert await registry.repository_count("secret") == 0
+    await registry.delete_project(project)
+    assert (await ask(client, "GET", f"/v2/{SECRET}/tags/list")).status == 404
+    assert await registry.visibility(SECRET) is None
