@@ -26,8 +26,9 @@ from jobservice.jobs.base import Answer, Failed, JobType, Snoozed, Stopped, Succ
 from jobservice.store import claiming, dispatching, logs, settling
 from jobservice.store.failures import POSTGRES_FAILURES
 
-SETTLE_AGAIN_SECONDS = 0.5
+AGAIN_SECONDS = 0.5
 POSTGRES_PAUSE_SECONDS = 2.0
+CLAIM_PATIENCE_SECONDS = 10.0
 MESSAGE_LIMIT = 4000
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class Runner:
     async def run_task(self, task_id: int, delivery: int) -> None:
         """Run a delivered task to the end of one try; never raises."""
         try:
-            holding = await self._claim(task_id, delivery)
+            holding = await self._claim_patiently(task_id, delivery)
             if holding is None:
                 return
             with self._holdings.holding(holding), _TaskContext(holding):
@@ -76,6 +77,18 @@ class Runner:
                 await self._settle_surely(holding, answer)
         except Exception:
             log.exception("task_left_to_the_rescuer", task=task_id)
+
+    async def _claim_patiently(self, task_id: int, delivery: int) -> Holding | None:
+        """Claim through a restart of Postgres: Redis has forgotten this delivery already."""
+        give_up_at = monotonic() + CLAIM_PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._claim(task_id, delivery)
+            except POSTGRES_FAILURES as error:
+                if monotonic() > give_up_at:
+                    raise
+                log.warning("claiming_failed", task=task_id, reason=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def _claim(self, task_id: int, delivery: int) -> Holding | None:
         if self._draining.is_set():
@@ -148,7 +161,7 @@ class Runner:
                 if monotonic() > holding.lease_until:
                     raise
                 log.exception("settling_failed")
-                await asyncio.sleep(SETTLE_AGAIN_SECONDS)
+                await asyncio.sleep(AGAIN_SECONDS)
                 continue
             if not ours:
                 log.warning("task_lost", reason="another worker holds it; nothing was written")

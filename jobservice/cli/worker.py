@@ -39,10 +39,7 @@ def run(
 
 
 async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _stop_signal()
     async with composing.composed(
         settings, environment, name="transship worker", connections=CONNECTIONS
     ) as parts:
@@ -59,3 +56,19 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:
             await registries.close()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def ask() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, ask)
+    return stop

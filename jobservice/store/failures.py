@@ -10,6 +10,7 @@ POSTGRES_FAILURES = (
     DatabaseUnavailable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that was cut while it was being prepared
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )

@@ -133,6 +133,30 @@ async def test_work_that_waited_for_valkey_runs_when_it_is_back(
         server.stop()
 
 
+async def test_a_postgres_that_drops_every_connection_costs_no_attempt(
+    worker: Worker, jobs_at: Jobs
+) -> None:
+    drop = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    async with worker():
+        execution_id = await jobs_at.start([{}] * 100)
+        for done in (10, 50):
+
+            async def so_many_ended(enough: int = done) -> bool:
+                tasks = await jobs_at.tasks(execution_id)
+                return sum(task.status.is_final for task in tasks) >= enough
+
+            await until(so_many_ended)
+            await jobs_at.one(drop)
+        execution = await jobs_at.ended(execution_id, seconds=40)
+    errors = [task.error for task in await jobs_at.tasks(execution_id) if task.error]
+    assert errors == []
+    assert execution.succeeded == 100
+    assert await jobs_at.one("SELECT max(attempt) FROM jobservice.tasks") == 1
+
+
 async def test_two_workers_never_run_the_same_delivery(worker: Worker, jobs_at: Jobs) -> None:
     async with worker(), worker():
         execution_id = await jobs_at.start([{}] * 200)

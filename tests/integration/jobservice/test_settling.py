@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import asyncpg
 import pytest
 
@@ -11,7 +13,7 @@ from jobservice.domain.execution import ExecutionStatus, LeftOut, NewExecution
 from jobservice.domain.listing import Equals, Listing
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Claimed, NewTask, TaskError, TaskStatus
-from jobservice.errors import ExecutionStopped, LeaseLost, NotFound
+from jobservice.errors import ExecutionStopped, LeaseLost, NotFound, PolicyRunning
 from jobservice.store import claiming, planning, settling
 
 WORKER = 1
@@ -207,3 +209,23 @@ async def test_the_schema_refuses_an_illegal_transition(database: Database) -> N
             await connection.execute(
                 "UPDATE jobservice.tasks SET status = 'pending', ended_at = NULL"
             )
+
+
+async def test_a_policy_that_wants_so_has_one_execution_at_a_time(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO jobservice.endpoints (id, name, kind, url) VALUES (1, 'e', 'k', 'u')"
+        )
+        await connection.execute(
+            "INSERT INTO jobservice.policies (id, name, source_endpoint_id) VALUES (7, 'p', 1)"
+        )
+    alone = dataclasses.replace(NEW, policy_id=7, single_active=True)
+    first = await executions.start(database, alone)
+    with pytest.raises(PolicyRunning, match="one execution at a time"):
+        await executions.start(database, alone)
+    await executions.stop(database, first)
+    assert await executions.start(database, alone) > first
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM jobservice.policies")
+    with pytest.raises(NotFound):
+        await executions.get(database, first)
