@@ -106,7 +106,7 @@ class Policies:
             return await execution_rows.insert(connection, new)
 
     async def _refuse(self, connection: Connection, settings: PolicySettings) -> None:
-        ends = await _ends(connection, settings)
+        ends = await endpoint_rows.by_ids_kept(connection, _mentioned(settings))
         found = [
             *_name_problems(settings.name),
             *_end_problems(settings, ends),
@@ -142,9 +142,12 @@ async def _snapshot(connection: Connection, policy_id: int) -> tuple[StoredPolic
 
 
 async def _ends(connection: Connection, *policies: PolicySettings) -> Ends:
-    mentioned = {p.source_endpoint_id for p in policies}
-    mentioned |= {p.destination_endpoint_id for p in policies}
-    return await endpoint_rows.by_ids(connection, {i for i in mentioned if i is not None})
+    return await endpoint_rows.by_ids(connection, _mentioned(*policies))
+
+
+def _mentioned(*policies: PolicySettings) -> set[int]:
+    ids = {p.source_endpoint_id for p in policies} | {p.destination_endpoint_id for p in policies}
+    return {endpoint_id for endpoint_id in ids if endpoint_id is not None}
 
 
 def _described(endpoint_id: int | None, ends: Ends) -> SnapshotEndpoint:

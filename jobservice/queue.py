@@ -65,16 +65,6 @@ def connect(dsn: str) -> ArqRedis:
     return ArqRedis(pool_or_conn=pool, job_serializer=serialize, job_deserializer=orjson.loads)
 
 
-async def ping(dsn: str) -> None:
-    """Return when Redis answers; raise QueueUnavailable."""
-    redis = connect(dsn)
-    try:
-        with translated():
-            await redis.ping()
-    finally:
-        await close(redis)
-
-
 async def close(redis: ArqRedis) -> None:
     """Close a client that `connect` returned, its connections too."""
     await redis.aclose(close_connection_pool=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -31,7 +32,7 @@ ROUTES: tuple[Route, ...] = (
         handler=show_document,
         operation_id="getOpenApi",
         tag="openapi",
-        response=dict[str, str],
+        response=dict[str, Any],
     ),
 )
 

@@ -81,9 +81,10 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _error_statuses(route: Route) -> set[int]:
-    statuses = {*route.errors, 500}
+    # Wrong credentials are refused even where none are needed.
+    statuses = {*route.errors, 401, 500}
     if route.permission is Permission.SYSTEM_ADMINISTRATOR:
-        statuses |= {401, 403}
+        statuses.add(403)
     if route.body is not Nothing or route.parameters is not Nothing or route.query is not Nothing:
         statuses.add(400)
     return statuses
@@ -103,6 +104,8 @@ def _success(route: Route) -> dict[str, Any]:
 def _shape(response: Any) -> dict[str, Any]:
     if response is str:
         return {"type": "string"}
+    if response is Any:
+        return {}
     arguments = get_args(response)
     if len(arguments) == 1:
         return {"type": "array", "items": _shape(arguments[0])}

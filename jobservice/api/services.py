@@ -15,7 +15,7 @@ from jobservice.projects import Projects
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What this installation says about itself."""
+    """What this installation says about itself; `external_url` is empty when nobody gave one."""
 
     version: str
     external_url: str

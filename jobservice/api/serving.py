@@ -80,7 +80,7 @@ def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> S
         health=probes.health(),
         installation=Installation(
             version=metadata.version("transship"),
-            external_url=parts.settings.external_url or f"http://{parts.settings.listen}",
+            external_url=parts.settings.external_url,
             storage_path=parts.storage_path,
         ),
     )

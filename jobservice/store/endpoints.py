@@ -77,6 +77,15 @@ async def by_ids(connection: Connection, ids: set[int]) -> dict[int, StoredEndpo
     return {row["id"]: _endpoint(row) for row in rows}
 
 
+BY_IDS_KEPT = BY_IDS + " ORDER BY id FOR KEY SHARE"
+
+
+async def by_ids_kept(connection: Connection, ids: set[int]) -> dict[int, StoredEndpoint]:
+    """Return the endpoints that are there; none of them goes until the transaction ends."""
+    rows = await connection.fetch(BY_IDS_KEPT, list(ids))
+    return {row["id"]: _endpoint(row) for row in rows}
+
+
 NEXT_ID = "SELECT nextval(pg_get_serial_sequence('jobservice.endpoints', 'id'))"
 
 

@@ -62,8 +62,8 @@ async def system_info(call: Plain) -> web.Response:
     )
     if call.principal != ANONYMOUS:
         installation = call.services.installation
-        info.registry_url = installation.external_url.partition("://")[2]
-        info.external_url = installation.external_url
+        info.external_url = installation.external_url or str(call.request.url.origin())
+        info.registry_url = info.external_url.partition("://")[2]
         info.project_creation_restriction = "adminonly"
         info.harbor_version = f"{HARBOR_VERSION}-transship-{installation.version}"
         info.registry_storage_provider_name = "filesystem"

@@ -9,6 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
 
+from tests.integration.jobservice.api import answers
+
 PASSWORD = "correct-Horse-7-battery"
 ROOT = "/api/v2.0"
 
@@ -36,7 +38,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A client with its credentials; paths begin beneath /api/v2.0 unless they begin with //."""
+    """A client with its credentials; paths begin beneath /api/v2.0 unless they begin with //.
+
+    Every answer is checked against the OpenAPI document.
+    """
 
     client: TestClient[web.Request, web.Application]
     authorization: str | None = None
@@ -51,12 +56,9 @@ class Caller:
         async with self.client.request(method, target, headers=headers, **options) as response:
             text = await response.text()
             is_json = response.content_type == "application/json" and text
-            return Answer(
-                status=response.status,
-                headers=response.headers,
-                text=text,
-                json=await response.json() if is_json else None,
-            )
+            parsed = await response.json() if is_json else None
+            answers.check(method, response.url.path, response.status, parsed)
+            return Answer(status=response.status, headers=response.headers, text=text, json=parsed)
 
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.call("GET", path, **options)
