@@ -35,11 +35,15 @@ class Answer:
     async def read(self, limit_bytes: int) -> bytes:
         """Return the body, cut off one byte after the limit; release the connection."""
         body = bytearray()
-        async for chunk in self.chunks():
-            body += chunk
-            if len(body) > limit_bytes:
-                self.close()
-                return bytes(body[: limit_bytes + 1])
+        try:
+            async for chunk in self.chunks():
+                body += chunk
+                if len(body) > limit_bytes:
+                    self.close()
+                    return bytes(body[: limit_bytes + 1])
+        except BaseException:
+            self.close()
+            raise
         self._response.release()
         return bytes(body)
 

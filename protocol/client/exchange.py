@@ -17,7 +17,7 @@ from protocol import authorization, challenge, guard, retrying, tls
 from protocol.answer import Answer
 from protocol.client import faults, tokens
 from protocol.credential import Credential
-from protocol.errors import ExchangeError, RateLimited, Rejected, Unauthorized, Unavailable
+from protocol.errors import ExchangeError, RateLimited, Refused, Rejected, Unauthorized, Unavailable
 from protocol.request import Request, Stream, redacted
 from protocol.transport import Transport
 
@@ -138,6 +138,13 @@ class Exchange:
         raise await self._error(call, answer, shown)
 
     async def _send(self, call: Call, shown: str | None, *, own: bool) -> Answer:
+        if not own and self.base.scheme == "https" and call.url.scheme != "https":
+            raise Refused(
+                "the registry is https and its Location leads to plain http; its proxy should "
+                "send X-Forwarded-Proto",
+                operation=call.operation,
+                url=redacted(call.url),
+            )
         headers = call.headers if shown is None else {**call.headers, "Authorization": shown}
         request = Request(
             operation=call.operation,
@@ -203,9 +210,7 @@ class Exchange:
             error = Rejected(
                 error.message, operation=call.operation, url=shown_url, status=answer.status
             )
-        elif isinstance(error, Unauthorized) and shown is None:
-            error.add_note("no credentials were given")
-        elif not self._is_own(answer) and answer.status in _STORAGE_REFUSALS:
+        elif self._was_redirected(call, answer) and answer.status in _STORAGE_REFUSALS:
             # A signed address of the storage behind the registry has expired: ask for a new one.
             error = Unavailable(
                 f"the storage behind the registry answered {answer.status}",
@@ -213,6 +218,8 @@ class Exchange:
                 url=shown_url,
                 status=answer.status,
             )
+        elif isinstance(error, Unauthorized) and shown is None:
+            error.add_note("no credentials were given")
         self._hold_back(error)
         return error
 
@@ -223,6 +230,9 @@ class Exchange:
 
     def _is_own(self, answer: Answer) -> bool:
         return answer.url.origin() == self._origin
+
+    def _was_redirected(self, call: Call, answer: Answer) -> bool:
+        return call.url.origin() == self._origin and not self._is_own(answer)
 
     def _count(self, method: str, kind: str, hop: int) -> None:
         self.requests[method, kind if hop == 0 else "storage"] += 1

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from protocol.client.registry import RegistryClient
 from protocol.client.repository import RemoteRepository
-from protocol.retrying import Patience
 from protocol.transport import Timeouts, Transport
 from tests.fakes.registry.server import FakeRegistry
-
-IMPATIENT = Patience(attempts=3, first_pause_seconds=0.001, longest_pause_seconds=0.002)
+from tests.integration.protocol import certificates
+from tests.integration.protocol.connecting import IMPATIENT
 
 
 @pytest.fixture
@@ -36,3 +36,16 @@ async def client(registry: FakeRegistry, transport: Transport) -> AsyncIterator[
 def repository(client: RegistryClient) -> RemoteRepository:
     """`a/b` of the fake, through the client."""
     return client.repository("a/b")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> certificates.Pair:
+    """A certificate of 127.0.0.1 that nobody trusts yet."""
+    return certificates.make(tmp_path)
+
+
+@pytest.fixture
+async def encrypted(pair: certificates.Pair) -> AsyncIterator[FakeRegistry]:
+    """The fake, over TLS with that certificate."""
+    async with FakeRegistry(tls=pair.server_context()) as fake:
+        yield fake

@@ -9,7 +9,7 @@ from protocol.credential import Credential
 from protocol.errors import Refused, Unauthorized, Unavailable
 from protocol.transport import Transport
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.protocol.conftest import IMPATIENT
+from tests.integration.protocol.connecting import IMPATIENT
 from tests.integration.protocol.content import LARGE, pieces, pointing_to, push, read
 
 ME = Credential(username="me", password="secret")

@@ -17,7 +17,7 @@ from protocol.errors import (
 from protocol.transport import Timeouts, Transport
 from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.protocol.conftest import IMPATIENT
+from tests.integration.protocol.connecting import IMPATIENT
 from tests.integration.protocol.content import LARGE, pointing_to, read
 
 DIGEST_OF_NOTHING = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -19,7 +19,7 @@ from protocol.errors import (
 from protocol.transport import Timeouts, Transport
 from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.protocol.conftest import IMPATIENT
+from tests.integration.protocol.connecting import IMPATIENT
 from tests.integration.protocol.content import HUGE, LARGE, pieces, pointing_to, push
 
 
