@@ -1,0 +1,193 @@
+"""Any order of claims, settlements, losses, rescues and stops, on a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from typing_extensions import override
+
+from database.pool import Database
+from jobservice import executions
+from jobservice.domain.execution import NewExecution
+from jobservice.domain.policy import TriggerKind
+from jobservice.domain.task import Claimed, NewTask, TaskError, TaskStatus
+from jobservice.errors import ExecutionStopped, LeaseLost
+from jobservice.store import claiming, dispatching, leader, planning, rescuing, settling
+from jobservice.store.dispatching import Delivery, Room
+
+Result = TypeVar("Result")
+ERROR = TaskError(message="no", kind="No")
+NEW = NewExecution(
+    vendor_type="test",
+    job_type="plan",
+    policy_id=None,
+    trigger=TriggerKind.MANUAL,
+    snapshot={},
+)
+FINALS = (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED)
+LEADER = 99
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """One execution; old deliveries and old claims stay in the bundles and are tried again."""
+
+    dsn = ""
+    runner: asyncio.Runner
+    deliveries = Bundle("deliveries")
+    claims = Bundle("claims")
+
+    def do(self, work: Awaitable[Result]) -> Result:
+        async def awaited() -> Result:
+            return await work
+
+        return self.runner.run(awaited())
+
+    @initialize()
+    def start(self) -> None:
+        self.database: Database = self.do(Database.connect(self.dsn, max_size=1))
+        self.do(self._clear())
+        self.execution_id = self.do(executions.start(self.database, NEW))
+        self.settled: Counter[int] = Counter()
+        self.pages = 0
+
+    async def _clear(self) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute("TRUNCATE jobservice.executions CASCADE")
+
+    @override
+    def teardown(self) -> None:
+        if hasattr(self, "database"):
+            self.do(self.database.close())
+
+    @rule(target=deliveries, queue=st.sampled_from(["plan", "transfer"]))
+    def dispatch(self, queue: str) -> Any:
+        return multiple(*self.do(self._dispatch(queue)))
+
+    async def _dispatch(self, queue: str) -> tuple[Delivery, ...]:
+        async with self.database.connection() as connection:
+            leadership = await leader.acquire(connection, LEADER)
+            assert leadership is not None
+            await dispatching.promote_retries(connection, leadership)
+            room = Room(queue=queue, zone=None, size=2)
+            return await dispatching.take(connection, leadership, room)
+
+    @rule(lost=deliveries)
+    def lose_in_redis(self, lost: Delivery) -> None:
+        self.do(self._take_back(lost))
+
+    async def _take_back(self, lost: Delivery) -> None:
+        async with self.database.connection() as connection:
+            leadership = await leader.acquire(connection, LEADER)
+            assert leadership is not None
+            await dispatching.take_back(connection, leadership, [lost])
+
+    @rule(target=claims, delivery=deliveries, is_doomed=st.booleans())
+    def claim(self, delivery: Delivery, *, is_doomed: bool) -> Any:
+        claimed = self.do(self._claim(delivery, is_doomed=is_doomed))
+        return multiple(claimed) if claimed else multiple()
+
+    async def _claim(self, delivery: Delivery, *, is_doomed: bool) -> Claimed | None:
+        async with self.database.connection() as connection:
+            return await claiming.claim(
+                connection,
+                delivery.task_id,
+                delivery.number,
+                worker_id=1,
+                job_types=["plan", "act"],
+                lease_seconds=-1 if is_doomed else 60,
+            )
+
+    @rule(held=claims, status=st.sampled_from(FINALS))
+    def settle(self, held: Claimed, status: TaskStatus) -> None:
+        error = ERROR if status is TaskStatus.FAILED else None
+        final = settling.Final(status=status, error=error)
+        if self.do(self.database.run(lambda c: settling.settle(c, held, final))):
+            self.settled[held.id] += 1
+
+    @rule(held=claims)
+    def snooze(self, held: Claimed) -> None:
+        self.do(self.database.run(lambda c: settling.snooze(c, held, reason=None, delay_seconds=0)))
+
+    @rule(held=claims)
+    def retry(self, held: Claimed) -> None:
+        self.do(self.database.run(lambda c: settling.retry(c, held, error=ERROR, delay_seconds=0)))
+
+    @rule(held=claims, count=st.integers(0, 3))
+    def plan_page(self, held: Claimed, count: int) -> None:
+        if not held.is_plan:
+            return
+        tasks = [NewTask(job_type="act", queue="transfer", parameters={})] * count
+        page = planning.PlanPage(number=self.pages + 1, tasks=tasks, checkpoint={})
+        try:
+            self.do(self.database.run(lambda c: planning.write_page(c, held, page)))
+        except (LeaseLost, ExecutionStopped):
+            return
+        self.pages += 1
+
+    @rule()
+    def rescue(self) -> None:
+        self.do(self._rescue())
+
+    async def _rescue(self) -> None:
+        async with self.database.connection() as connection:
+            leadership = await leader.acquire(connection, LEADER)
+            assert leadership is not None
+            await rescuing.rescue(connection, leadership)
+
+    @rule()
+    def stop(self) -> None:
+        self.do(executions.stop(self.database, self.execution_id))
+
+    @invariant()
+    def the_execution_is_the_sum_of_its_tasks(self) -> None:
+        if not hasattr(self, "execution_id"):
+            return
+        execution = self.do(executions.get(self.database, self.execution_id))
+        rows = self.do(self._tasks())
+        counts = Counter(row["status"] for row in rows if not row["is_plan"])
+        assert execution.total == sum(counts.values())
+        assert execution.succeeded == counts["succeeded"]
+        assert execution.failed == counts["failed"]
+        assert execution.stopped == counts["stopped"]
+        all_final = all(TaskStatus(row["status"]).is_final for row in rows)
+        assert (execution.ended_at is not None) is all_final
+
+    async def _tasks(self) -> list[Any]:
+        async with self.database.connection() as connection:
+            return await connection.fetch(
+                "SELECT status, is_plan FROM jobservice.tasks WHERE execution_id = $1",
+                self.execution_id,
+            )
+
+    @invariant()
+    def nothing_takes_effect_twice(self) -> None:
+        assert all(count == 1 for count in getattr(self, "settled", {}).values())
+
+
+def test_no_order_of_events_breaks_an_execution(dsn: str) -> None:
+    with asyncio.Runner() as runner:
+        Lifecycle.dsn = dsn
+        Lifecycle.runner = runner
+        run_state_machine_as_test(
+            Lifecycle,
+            settings=settings(
+                max_examples=30,
+                stateful_step_count=30,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
