@@ -17,6 +17,7 @@ from registry.metadata import blobs, uploads
 from registry.storage.driver import Partial, Storage
 
 PIECE_BYTES: Final = 1024 * 1024
+SAVE_BYTES: Final = 128 * 1024 * 1024  # what a killed process may lose of an upload
 _OPERATION: Final = "upload blob"
 
 
@@ -47,12 +48,11 @@ class UploadStore:
                 )
             opened = OpenUpload(self, row, partial)
             try:
-                yield opened
+                async with opened.saving():
+                    yield opened
             except StorageFull as error:
                 await opened.drop()  # its bytes are the first to give back
                 raise self._refuse("DENIED", str(error)) from error
-            finally:
-                await opened.save()
         finally:
             await partial.close()
 
@@ -101,7 +101,7 @@ class OpenUpload:
         self._hasher = _hasher(row)
         self._ended = False
         self._sound = True  # what `offset_bytes` counts is written and hashed
-        self.offset_bytes = row.offset_bytes
+        self.offset_bytes = self._saved_bytes = row.offset_bytes
 
     async def append(self, chunks: AsyncIterator[bytes]) -> None:
         """Append everything; what arrived before an error counts."""
@@ -114,6 +114,7 @@ class OpenUpload:
                 if held_bytes >= PIECE_BYTES:
                     await self._write(held, held_bytes)
                     held, held_bytes = [], 0
+                    await self._save_now_and_then()
         finally:
             if held:
                 await self._write(held, held_bytes)
@@ -144,10 +145,22 @@ class OpenUpload:
         if not committed:
             raise self._store.unknown(self._row.id)
 
+    @contextlib.asynccontextmanager
+    async def saving(self) -> AsyncIterator[None]:
+        """Save at the end, however it comes."""
+        try:
+            yield
+        finally:
+            await self.save()
+
     async def save(self) -> None:
-        """Remember the progress, for whoever goes on, here or in another process."""
-        if self._ended or not self._sound or self.offset_bytes == self._row.offset_bytes:
+        """Remember the progress, for whoever goes on, here or in another process.
+
+        The bytes are made durable first: a saved hash must never speak of bytes that a crash took.
+        """
+        if self._ended or not self._sound or self.offset_bytes == self._saved_bytes:
             return
+        await self._partial.sync()
         async with self._store.database.connection() as connection:
             await uploads.save(
                 connection,
@@ -155,6 +168,13 @@ class OpenUpload:
                 offset_bytes=self.offset_bytes,
                 hash_state=_saved(self._hasher),
             )
+        self._saved_bytes = self.offset_bytes
+
+    async def _save_now_and_then(self) -> None:
+        if self.offset_bytes - self._saved_bytes >= SAVE_BYTES:
+            await self._partial.settle()
+            self._sound = True
+            await self.save()
 
     async def _digest(self, algorithm: Algorithm) -> Digest:
         if self._hasher is not None and self._hasher.algorithm is algorithm:

@@ -36,6 +36,10 @@ class Partial(Protocol):
         """Wait for what `write` began. Raise StorageFull."""
         ...
 
+    async def sync(self) -> None:
+        """Make what was written outlive a crash of the machine. Raise StorageFull."""
+        ...
+
     async def digest(self, algorithm: Algorithm, size_bytes: int) -> Digest:
         """Hash the first `size_bytes` bytes again."""
         ...

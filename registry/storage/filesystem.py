@@ -140,6 +140,11 @@ class FilesystemPartial:
         if pending is not None:
             await _finish(pending)
 
+    async def sync(self) -> None:
+        """Write what the page cache still holds, in a thread."""
+        await self.settle()
+        await _finish(asyncio.get_running_loop().run_in_executor(None, self._sync))
+
     async def digest(self, algorithm: Algorithm, size_bytes: int) -> Digest:
         """Read and hash in a thread."""
         await self.settle()

@@ -59,6 +59,10 @@ class _SmallPartial(FilesystemPartial):
         await self._inner.settle()
 
     @override
+    async def sync(self) -> None:
+        await self._inner.sync()
+
+    @override
     async def publish(self, key: UUID, size_bytes: int) -> None:
         assert not self._closed
         await self._inner.publish(key, size_bytes)

@@ -19,6 +19,7 @@ from registry import maintenance
 from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
+from registry.uploads import PIECE_BYTES, SAVE_BYTES
 from tests.fakes.small_storage import Died, Room, SmallStorage
 from tests.integration.registry import steps
 
@@ -81,6 +82,23 @@ async def test_an_upload_goes_on_where_it_broke_off_in_another_process(
         await upload.append(in_pieces(CONTENT[5_000_000:]))
         await upload.commit(a_blob().digest)
     assert await read(again, a_blob()) == CONTENT
+
+
+async def test_progress_of_a_large_upload_is_saved_on_the_way(
+    repository: LocalRepository,
+) -> None:
+    upload_id = await repository.begin_upload(Beginning())
+    assert upload_id is not None
+    seen: list[int] = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        for _ in range(SAVE_BYTES // PIECE_BYTES + 3):
+            seen.append(await repository.uploads.offset(upload_id))
+            yield bytes(PIECE_BYTES)
+
+    async with repository.uploads.open(upload_id) as upload:
+        await upload.append(watched())
+    assert (seen[0], seen[-1]) == (0, SAVE_BYTES)
 
 
 async def test_an_upload_of_our_own_recovers(repository: LocalRepository) -> None:
