@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from database.pool import Database
-from jobservice.domain.execution import Execution, NewExecution, Outcome
+from jobservice.domain.execution import Effort, Execution, NewExecution, Outcome
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
 from jobservice.errors import NotFound
@@ -42,6 +42,12 @@ async def get(database: Database, execution_id: int) -> Execution:
     if execution is None:
         raise NotFound("execution", execution_id)
     return execution
+
+
+async def effort(database: Database, execution_id: int) -> Effort:
+    """Return what an execution's ended tasks took; zeros where there are none."""
+    async with database.connection() as connection:
+        return await executions_store.effort(connection, execution_id)
 
 
 async def page(database: Database, listing: Listing) -> Rows[Execution]:

@@ -92,12 +92,14 @@ class Service:
         return Measured.of(execution, tasks, seconds=time.monotonic() - begun)
 
     async def _ended(self, path: str) -> dict[str, Any]:
-        async with asyncio.timeout(_RUN_SECONDS):
-            while True:
-                execution: dict[str, Any] = await self._api.get(path)
-                if execution["status"] != "InProgress":
-                    return execution
-                await asyncio.sleep(_POLL_SECONDS)
+        deadline = time.monotonic() + _RUN_SECONDS
+        while True:
+            execution: dict[str, Any] = await self._api.get(path)
+            if execution["status"] != "InProgress":
+                return execution
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"an execution took more than {_RUN_SECONDS} s: {execution}")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _reasons(self, path: str, execution: dict[str, Any]) -> str:
         tasks = await self._api.get(f"{path}/tasks", page_size=100)

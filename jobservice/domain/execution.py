@@ -68,6 +68,15 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What an execution's ended tasks took, its plan included. Bytes are those of blobs."""
+
+    bytes_copied: int
+    bytes_saved: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """Something that an execution did not do."""
 

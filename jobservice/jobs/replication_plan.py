@@ -22,6 +22,7 @@ from jobservice.jobs.registries import Registries
 from jobservice.store import planning as planning_store
 from jobservice.store.executions import PLAN_QUEUE
 from jobservice.store.planning import PlanPage, Settled
+from protocol import counting
 from replication import naming, planning
 from replication.cursor import Cursor
 from replication.errors import UnknownDestination
@@ -52,15 +53,16 @@ class ReplicationPlan(JobType):
         snapshot = PolicySnapshot.from_json(dict(run.task.snapshot))
         progress = _PlanProgress.from_json(run.task.checkpoint)
         try:
-            if not progress.is_done:
-                await self._plan(run, snapshot, progress)
+            with counting.requests_made() as made:
+                if not progress.is_done:
+                    await self._plan(run, snapshot, progress)
         except ExecutionStopped:
             return Stopped()
         counts = progress.counts
         log.info("plan_done", pages=progress.number, **asdict(counts))
         nothing = not counts.artifacts_matched
         return Succeeded(
-            result=asdict(counts),
+            result={**asdict(counts), "requests": made.total},
             unchanged=False,
             status_text=f"nothing to replicate: {counts}" if nothing else None,
         )

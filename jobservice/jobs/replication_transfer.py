@@ -14,6 +14,7 @@ from jobservice.domain.task import Progress
 from jobservice.jobs import explaining
 from jobservice.jobs.base import Answer, Failed, JobType, Run, Snoozed, Succeeded
 from jobservice.jobs.registries import Registries
+from protocol import counting
 from protocol.descriptor import Descriptor
 from replication import run as replication_run
 from replication.limits import Bandwidth
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReplicationTransfer(JobType):
-    """Parameters: replication.transfer.Transfer. Result: TransferReport."""
+    """Parameters: replication.transfer.Transfer. Result: TransferReport and `requests` made."""
 
     name: ClassVar[str] = NAME
     queue: ClassVar[str] = QUEUE
@@ -59,10 +60,16 @@ class ReplicationTransfer(JobType):
                 before_commit=run.confirm,
                 referrers=snapshot.rules.referrers,
             )
-            report = await replication_run.perform(transfer, pair.source, pair.destination, context)
+            with counting.requests_made() as made:
+                report = await replication_run.perform(
+                    transfer, pair.source, pair.destination, context
+                )
         for omitted in report.omitted:
             run.note("omitted", what=omitted)
-        return Succeeded(result=report.to_json(), unchanged=report.outcome is Outcome.UP_TO_DATE)
+        return Succeeded(
+            result={**report.to_json(), "requests": made.total},
+            unchanged=report.outcome is Outcome.UP_TO_DATE,
+        )
 
     @override
     def explain(self, error: Exception) -> Failed | Snoozed:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from database.pool import Connection
-from jobservice.domain.execution import Execution, ExecutionStatus, NewExecution
+from jobservice.domain.execution import Effort, Execution, ExecutionStatus, NewExecution
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.policy import TriggerKind
 from jobservice.errors import PolicyRunning
@@ -54,6 +54,21 @@ async def get(connection: Connection, execution_id: int) -> Execution | None:
     """Return an execution."""
     row = await connection.fetchrow(GET, execution_id)
     return _execution(row) if row else None
+
+
+EFFORT = """
+SELECT coalesce(sum((result ->> 'bytes_copied')::bigint), 0)::bigint AS bytes_copied,
+       coalesce(sum((result ->> 'bytes_saved')::bigint), 0)::bigint AS bytes_saved,
+       coalesce(sum((result ->> 'requests')::bigint), 0)::bigint AS requests
+FROM jobservice.tasks
+WHERE execution_id = $1
+"""
+
+
+async def effort(connection: Connection, execution_id: int) -> Effort:
+    """Return what an execution's ended tasks took."""
+    row: Any = await connection.fetchrow(EFFORT, execution_id)
+    return Effort(**row)
 
 
 INSERT = f"""

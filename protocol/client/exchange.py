@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from yarl import URL
 
-from protocol import authorization, challenge, guard, retrying, tls
+from protocol import authorization, challenge, counting, guard, retrying, tls
 from protocol.answer import Answer
 from protocol.client import faults, tokens
 from protocol.credential import Credential
@@ -236,6 +236,7 @@ class Exchange:
 
     def _count(self, method: str, kind: str, hop: int) -> None:
         self.requests[method, kind if hop == 0 else "storage"] += 1
+        counting.count_request()
 
     def _note_warnings(self, answer: Answer) -> None:
         """Surface `Warning: 299` once per text (distribution-spec, Warnings)."""

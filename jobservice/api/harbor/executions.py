@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Final
 
 from jobservice.api.models import replication as models
-from jobservice.domain.execution import Execution, ExecutionStatus
+from jobservice.domain.execution import Effort, Execution, ExecutionStatus
 from jobservice.domain.listing import AnyOf, Condition
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task, TaskStatus
@@ -32,8 +33,8 @@ OPERATION = "copy"
 RESOURCE_TYPE = "image"
 
 
-def execution(found: Execution) -> models.ReplicationExecution:
-    """Show an execution; one without a policy any more has policy 0."""
+def execution(found: Execution, effort: Effort | None = None) -> models.ReplicationExecution:
+    """Show an execution, and what it took if that is known; without a policy it has policy 0."""
     return models.ReplicationExecution(
         id=found.id,
         policy_id=found.policy_id or 0,
@@ -47,6 +48,9 @@ def execution(found: Execution) -> models.ReplicationExecution:
         succeed=found.succeeded,
         in_progress=found.in_progress,
         stopped=found.stopped,
+        transship=models.TransshipExecution(unchanged=found.unchanged, **asdict(effort))
+        if effort
+        else None,
     )
 
 

@@ -68,8 +68,17 @@ class StartReplicationExecution(HarborModel):
     policy_id: Annotated[int, Field(ge=1, lt=2**63)]
 
 
+class TransshipExecution(OwnModel):
+    """What Harbor's execution has no field for: what its ended tasks took, its plan included."""
+
+    unchanged: int
+    bytes_copied: int
+    bytes_saved: int
+    requests: int
+
+
 class ReplicationExecution(HarborModel):
-    """One run of a policy."""
+    """One run of a policy; `transship` only where one is asked for by its id."""
 
     id: int
     policy_id: int
@@ -83,6 +92,7 @@ class ReplicationExecution(HarborModel):
     succeed: int
     in_progress: int
     stopped: int
+    transship: TransshipExecution | None = None
 
 
 class ReplicationTask(HarborModel):
