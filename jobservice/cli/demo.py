@@ -33,7 +33,7 @@ from protocol.transport import Transport
 
 app = typer.Typer()
 
-_MEBIBYTE = 1024 * 1024
+_KIBIBYTE = 1024
 
 
 class Upstream(StrEnum):
@@ -142,16 +142,17 @@ def _row(step: Step) -> dict[str, object]:
 
 
 def _table(steps: Sequence[Step]) -> Table:
-    table = Table("step")
-    for heading in ("artifacts", "MiB", "MiB saved", "requests", "seconds"):
+    table = Table()
+    table.add_column("step", no_wrap=True)
+    for heading in ("artifacts", "KiB", "KiB saved", "requests", "seconds"):
         table.add_column(heading, justify="right")
     for step in steps:
         found = step.measured
         table.add_row(
             step.name,
             str(found.artifacts),
-            f"{found.bytes_copied / _MEBIBYTE:.3f}",
-            f"{found.bytes_saved / _MEBIBYTE:.3f}",
+            f"{found.bytes_copied / _KIBIBYTE:.1f}",
+            f"{found.bytes_saved / _KIBIBYTE:.1f}",
             str(found.requests),
             f"{found.seconds:.2f}",
         )

@@ -107,8 +107,8 @@ class Story:
         index, image, chart = built
         newer = artifacts.single_image(image.repository, image.blobs[1], version="1.1")
         pushed = await self._push([newer])
-        self._note("push one changed tag", pushed)
-        delta = await self._round(service, policies, "{}, one tag changed")
+        self._note("push a changed tag", pushed)
+        delta = await self._round(service, policies, "{}, tag changed")
         moved = {step.bytes_copied for step in delta}
         _want(moved == {pushed.bytes_copied}, f"a changed tag moved {moved} bytes, not its own")
         await self._verify([index, newer, chart])
@@ -128,9 +128,9 @@ class Story:
         third = await service.add_endpoint("third-place", self._stage.third)
         layouts = await service.add_layouts("layouts", f"oci://{self._stage.layouts}")
         ways = {
-            "upstream to this registry": (upstream, LOCAL, NAMESPACE),
-            "on to a third registry": (LOCAL, third, THIRD_NAMESPACE),
-            "on to an OCI layout": (LOCAL, layouts, NAMESPACE),
+            "mirror in": (upstream, LOCAL, NAMESPACE),
+            "out to a registry": (LOCAL, third, THIRD_NAMESPACE),
+            "out to a layout": (LOCAL, layouts, NAMESPACE),
         }
         return {
             name: await service.add_policy(
