@@ -61,7 +61,7 @@ check: $(DEV_STAMP)
 	$(BIN)/python -m tests.architecture.pure_coverage
 
 bench: $(DEV_STAMP)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m bench
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 _KIBIBYTE = 1024
@@ -31,6 +31,10 @@ class Run:
     def requests(self) -> int:
         """Requests to both registries."""
         return self.source_requests + self.destination_requests
+
+    def with_requests(self, source: int, destination: int) -> Run:
+        """Return it with the requests that both registries saw."""
+        return replace(self, source_requests=source, destination_requests=destination)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers."""
