@@ -82,6 +82,7 @@ class _ArtifactCopy:
     async def _copy_root(self) -> None:
         root = await self._nodes.load(self._transfer.digest, depth=0)
         await self._nodes.fill(root)
+        await self._nodes.bring_company()
         referrers = await self._nodes.referrers(root.raw.digest)
         beside = await self._companions()
         accompanied = referrers or any(
@@ -156,6 +157,7 @@ class _ArtifactCopy:
             standing = await self._nodes.resolve_destination(tag)
             if standing is not None and standing.digest == found.digest:
                 await self._nodes.visit(standing, depth=1)
+                await self._nodes.bring_company()
                 return
         node = await self._nodes.load(found.digest, depth=1)
         await self._nodes.fill(node)

@@ -47,6 +47,7 @@ class NodeCopier:
         self._tally = tally
         self._blobs = BlobCopier(source, destination, context, tally)
         self._turns = Turns()
+        self._unattended: list[tuple[Digest, int]] = []
         self.there: dict[Digest, None] = {}
         self.known: RawManifest | None = None
 
@@ -108,10 +109,10 @@ class NodeCopier:
         present: bool = False,
         anew: bool = False,
     ) -> bool:
-        """Bring a manifest with all its parts and referrers; return whether it was written.
+        """Bring a manifest with all its parts; return whether it was written.
 
         `present` says that its parent stands at the destination, so it does too. With `subject` it
-        is brought only if it refers to that.
+        is brought only if it refers to that. What refers to it waits for `bring_company`.
         """
         digest = descriptor.digest
         async with self._turns.turn(digest):
@@ -123,7 +124,7 @@ class NodeCopier:
             else:
                 written = await self._bring_new(digest, depth=depth, subject=subject, anew=anew)
         if digest in self.there:
-            await self.bring_referrers(digest, await self.referrers(digest), depth=depth)
+            self._unattended.append((digest, depth))
         return written
 
     async def visit(self, descriptor: Descriptor, *, depth: int) -> None:
@@ -159,9 +160,28 @@ class NodeCopier:
             async with self._context.limits.source:
                 return tuple([found async for found in self._source.referrers(subject)])
 
+    async def bring_company(self) -> None:
+        """Bring what refers to the nodes brought so far, and to that, until there is no more.
+
+        Not before their parents are whole: a referrer may be an index that names one of those, and
+        would wait for it for ever.
+        """
+        while self._unattended:
+            nodes, self._unattended = self._unattended, []
+            await fanout.for_each(nodes, self._attend, at_once=_CHILDREN_AT_ONCE)
+
+    async def _attend(self, node: tuple[Digest, int]) -> None:
+        digest, depth = node
+        await self._bring_each(digest, await self.referrers(digest), depth)
+
     async def bring_referrers(
         self, subject: Digest, found: tuple[Descriptor, ...], *, depth: int
     ) -> None:
+        """Bring the referrers of a node, and what refers to them."""
+        await self._bring_each(subject, found, depth)
+        await self.bring_company()
+
+    async def _bring_each(self, subject: Digest, found: tuple[Descriptor, ...], depth: int) -> None:
         """Bring referrers one after the other: where a tag lists them, each writes that tag."""
         for referrer in found:
             try:

@@ -73,6 +73,29 @@ async def test_a_source_serving_a_circle_fails(rig: Rig) -> None:
         await rig.copy(root, "v1")
 
 
+@pytest.mark.parametrize("nested", [False, True], ids=["root", "inner"])
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_a_referrer_that_holds_what_it_refers_to_is_copied(
+    rig: Rig, *, nested: bool, fresh: bool
+) -> None:
+    child = rig.here.put_image()
+    holder = rig.here.put_index(children=[child.descriptor])
+    root = rig.here.put_index(children=[holder.descriptor]) if nested else holder
+    rig.here.put_index(subject=child.descriptor, children=[holder.descriptor])
+    async with asyncio.timeout(5):
+        await rig.copy(root, "v1", fresh=fresh)
+    rig.assert_same(*rig.here.manifests.values())
+
+
+async def test_a_chain_of_referrers_without_end_fails(rig: Rig) -> None:
+    root = last = rig.here.put_image("v1")
+    for _ in range(40):
+        last = rig.here.put_artifact(subject=last.descriptor)
+    with pytest.raises(CopyFailed, match="deeper than 32 levels"):
+        await rig.copy(root, "v1")
+    assert rig.there.tags == {}
+
+
 async def test_a_missing_child_fails_with_its_name(rig: Rig) -> None:
     image = rig.here.put_image()
     root = rig.here.put_index("v1", children=[image.descriptor])
