@@ -175,7 +175,7 @@ class Transport:
             connector = connections.GuardedConnector(
                 lambda: self._guard_now, within, per_host=self._connections_per_host
             )
-            session = self._sessions[within] = aiohttp.ClientSession(
+            session = aiohttp.ClientSession(
                 connector=connector,
                 auto_decompress=False,
                 requote_redirect_url=False,
@@ -191,6 +191,10 @@ class Transport:
                     sock_read=self.timeouts.stall_seconds,
                 ),
             )
+            # aiohttp would send a PUT that was cut again by itself, and a registry appends it to
+            # what had arrived; what may be repeated is repeated by our own rules.
+            session._retry_connection = False  # noqa: SLF001 - aiohttp 3.13 has no public switch
+            self._sessions[within] = session
         return session
 
     def _context(self, request: Request, proxy: str | None) -> Any:

@@ -184,6 +184,21 @@ async def test_a_put_cut_half_way_goes_on_from_what_arrived(
     assert registry.repository("a/b").blobs[str(blob.digest)] == LARGE
 
 
+async def test_a_small_put_that_was_cut_is_not_sent_again_behind_our_back(
+    registry: FakeRegistry, repository: RemoteRepository
+) -> None:
+    small = b"0123456789" * 1000
+    registry.faults.add(Fault(method="PUT", kind="upload", reset_request_after_bytes=4_000))
+    upload = await repository.begin_blob(blob := pointing_to(small))
+    assert upload is not None
+    with pytest.raises(Unreachable):
+        await upload.send(pieces(small))
+    assert registry.requests.count("PUT", "upload") == 1
+    offset = await upload.recover()
+    await upload.send(pieces(small[offset:]))
+    assert registry.repository("a/b").blobs[str(blob.digest)] == small
+
+
 async def test_one_500_to_a_put_is_overcome(
     registry: FakeRegistry, repository: RemoteRepository
 ) -> None:
