@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from bench import measure, report, rows, service, tools
+from bench import content, measure, report, rows, service, tools
 from bench.measure import Run
 from bench.report import Results
 from bench.rows import Row
@@ -72,7 +72,7 @@ def _row(
 ) -> dict[str, list[Run]]:
     """Measure one row with the one-shot programs: each once, then again, `runs` times."""
     source.wipe()
-    row.push(source.host, row.repository)
+    content.push_apart(row.push, source.host, row.repository)
     errand = Errand(
         source=source.host, destination=destination.host, repository=row.repository, tag=row.tag
     )

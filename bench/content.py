@@ -6,9 +6,14 @@ import hashlib
 import http.client
 import json
 import random
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 
+ROOT: Final = Path(__file__).parents[1]
 LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -18,6 +23,7 @@ MANY_IMAGES: Final = 200
 MANY_LAYER_BYTES: Final = 64 * 1024
 LARGE_LAYERS: Final = 4
 LARGE_LAYER_BYTES: Final = 256 * 1024 * 1024
+_PIECE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -99,13 +105,16 @@ def push_large(host: str, repository: str) -> None:
     """Push one image of 4 layers of 256 MiB."""
     source = random.Random(2)  # noqa: S311 - content to move, not secrets
     with Pusher(host, repository) as pusher:
-        layers = [
-            pusher.blob(source.randbytes(LARGE_LAYER_BYTES), LAYER) for _ in range(LARGE_LAYERS)
-        ]
+        layers = [pusher.blob(_large_layer(source), LAYER) for _ in range(LARGE_LAYERS)]
         config = pusher.blob(b'{"os":"linux","architecture":"amd64"}', CONFIG)
         pusher.manifest(
             {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}, "v1"
         )
+
+
+def _large_layer(source: random.Random) -> bytes:
+    pieces = LARGE_LAYER_BYTES // _PIECE_BYTES
+    return b"".join(source.randbytes(_PIECE_BYTES) for _ in range(pieces))
 
 
 def push_index(host: str, repository: str) -> None:
@@ -119,3 +128,12 @@ def push_index(host: str, repository: str) -> None:
             entry = pusher.image(layers, architecture)
             entries.append({**entry, "platform": {"os": "linux", "architecture": architecture}})
         pusher.manifest({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, "v1")
+
+
+def push_apart(push: Callable[[str, str], None], host: str, repository: str) -> None:
+    """Push in a process of its own.
+
+    A child's peak memory begins with its parent's: whoever measures must not have held a layer.
+    """
+    program = f"from bench import content; content.{push.__name__}({host!r}, {repository!r})"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)  # noqa: S603 - ours
