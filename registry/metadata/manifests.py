@@ -62,20 +62,29 @@ async def find(
     return Found(**{**row, "digest": digests.decode(row["digest"])}) if row else None
 
 
-# The artifact and the indexes above it count as used with it; losing a note in a crash is fine.
+# The artifact and all indexes above it count as used with it. A note that would have to wait, for
+# another note or a push, is left to the next pull; losing one in a crash is fine, too.
 NOTE_USE = """
-WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-tagged AS (
-    UPDATE registry.tags SET last_used_at = now() FROM quickly
+WITH RECURSIVE above (id) AS (
+    SELECT $2::bigint
+    UNION
+    SELECT c.parent_id FROM above
+    JOIN registry.manifest_children c ON c.repository_id = $1 AND c.child_id = above.id
+), quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+due AS MATERIALIZED (
+    SELECT m.id FROM registry.manifests m JOIN above ON above.id = m.id
+    WHERE coalesce(m.last_used_at < now() - interval '1 hour', true)
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+), due_tag AS MATERIALIZED (
+    SELECT name FROM registry.tags
     WHERE repository_id = $1 AND name = $3
       AND coalesce(last_used_at < now() - interval '1 hour', true)
+    FOR NO KEY UPDATE SKIP LOCKED
+), tagged AS (
+    UPDATE registry.tags t SET last_used_at = now() FROM quickly, due_tag
+    WHERE t.repository_id = $1 AND t.name = due_tag.name
 )
-UPDATE registry.manifests SET last_used_at = now() FROM quickly
-WHERE id IN (
-    SELECT $2::bigint
-    UNION SELECT parent_id FROM registry.manifest_children
-    WHERE repository_id = $1 AND child_id = $2
-) AND coalesce(last_used_at < now() - interval '1 hour', true)
+UPDATE registry.manifests m SET last_used_at = now() FROM quickly, due WHERE m.id = due.id
 """
 
 

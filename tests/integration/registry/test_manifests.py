@@ -276,11 +276,12 @@ async def test_d2_d3_manifests_go_parents_first_then_their_blobs(client: Client)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_request_by_tag_counts_as_use_of_it_and_of_the_index_above(
+async def test_a_request_by_tag_counts_as_use_of_it_and_of_the_indexes_above(
     client: Client, database: Database, method: str
 ) -> None:
     child = await steps.push_image(client, "child")
-    await steps.put_manifest(client, steps.index([child]), "parent")
+    await steps.put_manifest(client, parent := steps.index([child]), "parent")
+    await steps.put_manifest(client, steps.index([parent]), "grandparent")
     await ask(client, method, f"{MANIFESTS}/child")
     async with database.connection() as connection:
         used = await connection.fetch(
@@ -290,8 +291,19 @@ async def test_a_request_by_tag_counts_as_use_of_it_and_of_the_index_above(
         )
     assert [tuple(row.values()) for row in used] == [
         ("child", True, True),
+        ("grandparent", False, True),
         ("parent", False, True),
     ]
+
+
+async def test_a_pull_does_not_wait_for_a_push_to_note_its_use(
+    client: Client, database: Database
+) -> None:
+    await steps.push_image(client, "latest")
+    async with database.transaction() as connection, asyncio.timeout(5):
+        await connection.execute("SELECT FROM registry.manifests FOR UPDATE")
+        await connection.execute("SELECT FROM registry.tags FOR UPDATE")
+        assert (await ask(client, "GET", f"{MANIFESTS}/latest")).status == 200
 
 
 async def test_a_manifest_already_held_is_not_sent_again(client: Client) -> None:
