@@ -79,7 +79,15 @@ async def task(database: Database, execution_id: int, task_id: int) -> Task:
 
 
 async def task_log(database: Database, execution_id: int, task_id: int) -> str:
-    """Return a task's log, its end where it is long; raise NotFound."""
-    await task(database, execution_id, task_id)
+    """Return a task's log, its end where it is long; raise NotFound.
+
+    What the plan could not even make a transfer of has never run: its log is why.
+    """
+    found = await task(database, execution_id, task_id)
     async with database.connection() as connection:
-        return await logs_store.text(connection, task_id)
+        text = await logs_store.text(connection, task_id)
+    return text or _why(found)
+
+
+def _why(found: Task) -> str:
+    return "" if found.error is None else f"{found.error.message}\n"

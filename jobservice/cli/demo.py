@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
@@ -22,10 +23,12 @@ from jobservice.cli import api_client, printing
 from jobservice.cli.api_client import ApiClient
 from jobservice.cli.contexts import Login
 from jobservice.cli.errors import CommandError
+from jobservice.cli.exit_codes import ExitCode
 from jobservice.demo import peers, story
 from jobservice.demo.errors import DemoFailed
 from jobservice.demo.measured import Step
 from jobservice.demo.peers import Peer
+from jobservice.demo.programs import PID_FILE
 from jobservice.demo.service import Service
 from jobservice.demo.story import Options, Story
 from protocol.surroundings import Surroundings
@@ -64,6 +67,9 @@ def run(
     options = Options(folder=folder, program=_program(upstream), keep=keep)
     try:
         told = asyncio.run(_play(options))
+    except asyncio.CancelledError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise CommandError("the demo was told to end", code=ExitCode.INTERRUPTED) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -82,6 +88,7 @@ def _program(upstream: Upstream) -> Path | None:
 
 
 async def _play(options: Options) -> Story:
+    _end_with_sigterm()
     try:
         async with story.stage(options, _tell) as stage, _transport() as transport:
             told = Story(stage, transport, _tell)
@@ -92,6 +99,7 @@ async def _play(options: Options) -> Story:
                 await told.play(Service(api))
             if options.keep:
                 _tell(stage.where_it_is())
+                _tell(_how_to_end_it(options.folder))
             return told
     except DemoFailed as error:
         raise CommandError(f"the demo failed: {error}") from error
@@ -113,6 +121,18 @@ async def _connected(peer: Peer) -> AsyncGenerator[ApiClient]:
     )
     async with api_client.connected(login) as client:
         yield client
+
+
+def _end_with_sigterm() -> None:
+    """Have SIGTERM end the demo as Ctrl-C does: everything is stopped and removed."""
+    playing = asyncio.current_task()
+    if playing is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+
+
+def _how_to_end_it(folder: Path) -> str:
+    pids = " ".join(sorted(file.read_text() for file in folder.glob(f"*/{PID_FILE}")))
+    return f"to end it: kill {pids}; rm -r '{folder}'"
 
 
 def _tell(line: str) -> None:

@@ -58,7 +58,8 @@ class Artifact:
 
 def build(namespace: str) -> list[Artifact]:
     """Build a signed two-platform image, a single image that shares layers with it, and a chart."""
-    base = layer(layers.from_files(layers.python_files("encodings", "asyncio", "email", "unittest", "importlib", "ctypes")))
+    packages = ("asyncio", "ctypes", "email", "encodings", "importlib", "unittest")
+    base = layer(layers.from_files(layers.python_files(*packages)))
     return [
         _signed_index(f"{namespace}/web", base),
         single_image(f"{namespace}/tool", base, version="1.0"),

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One step. `bytes_saved` were at the destination already, or came there without a transfer."""
+    """One step. `bytes_saved` is what copying everything anew would have moved beside them."""
 
     artifacts: int
     bytes_copied: int

@@ -14,6 +14,7 @@ from pathlib import Path
 from jobservice.demo.errors import DemoFailed
 from jobservice.supervisor import process
 
+PID_FILE = "pid"
 _START_SECONDS = 120
 _STOP_SECONDS = 40
 
@@ -45,6 +46,7 @@ async def running(program: Program, *, keep: bool = False) -> AsyncGenerator[str
             cwd=program.log.parent,
             start_new_session=True,
         )
+    program.log.with_name(PID_FILE).write_text(str(child.pid))
     try:
         yield await _announcement(program, child)
     except BaseException:
