@@ -35,7 +35,7 @@ def list_remotes(*, as_json: printing.AsJson = False) -> None:
 def create(  # noqa: PLR0913 - one option each
     name: Annotated[str, typer.Argument(help="How policies call it.")],
     *,
-    url: Annotated[str, typer.Option("--url", help="https://HOST, or a folder's file:// URL.")],
+    url: Annotated[str, typer.Option("--url", help="https://HOST, or oci:///FOLDER of layouts.")],
     kind: Annotated[str, typer.Option("--kind", help="Which adapter.")] = "docker-registry",
     username: Annotated[str, typer.Option("--username", "-u")] = "",
     password_stdin: Annotated[
