@@ -26,7 +26,9 @@ def no_answer(error: Exception, request: Request, *, proxy: str | None, ca: str)
         )
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return UntrustedCertificate(
-            f"the certificate of {host}{way} is not trusted by {ca}: {_reason(error)}",
+            f"the certificate of {host}{way} is not trusted by {ca}: {_reason(error)}; name its"
+            f" CA in SSL_CERT_FILE, /etc/containers/certs.d/{host}/ca.crt or the endpoint's"
+            " ca_certificate",
             operation=request.operation,
             url=request.shown_url,
         )
@@ -92,7 +94,10 @@ def _sentence(error: Exception, request: Request, host: str, ca: str) -> tuple[s
 def _no_connection(error: Exception, host: str, ca: str) -> str | None:
     match error:
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
-            return f"the host {host} is unknown"
+            return (
+                f"the host {host} is unknown: check its name, this machine's DNS and whether it"
+                " takes a proxy (HTTPS_PROXY)"
+            )
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answered {error.status} on the way to {host}"
         case aiohttp.ClientProxyConnectionError():
@@ -103,6 +108,6 @@ def _no_connection(error: Exception, host: str, ca: str) -> str | None:
         case aiohttp.ClientConnectorError():
             number = error.os_error.errno
             reason = os.strerror(number) if number else str(error.os_error)
-            return f"no connection to {host}: {reason}"
+            return f"no connection to {host}: {reason}; check host and port, and that it runs"
         case _:
             return None

@@ -70,6 +70,11 @@ def parse(text: str) -> Reference:
             f"{text[:200]!r} has a scheme: write the registry's host without it, "
             "as in ghcr.io/owner/app:1.0"
         )
+    first, slash, _ = text.partition("/")
+    if slash and "@" in first:
+        raise InvalidReference(
+            "the reference has credentials before its host: use docker login instead"
+        )
     name, at, digest_text = text.partition("@")
     name, tag = _split_tag(name)
     registry, repository = _split_registry(name)

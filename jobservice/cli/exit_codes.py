@@ -1,4 +1,4 @@
-"""How a command ends, as a number that scripts can rely on (docs/cli.md lists them)."""
+"""How a command ends, as a number that scripts can rely on (docs/exit-codes.md lists them)."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class Exchange:
             answer = await self._send(call, shown, own=own)
         if answer.status in call.expected and not faults.is_web_page(answer.headers):
             return answer
-        raise await self._error(call, answer, shown)
+        raise await self._error(call, answer)
 
     async def _send(self, call: Call, shown: str | None, *, own: bool) -> Answer:
         if not own and self.base.scheme == "https" and call.url.scheme != "https":
@@ -171,7 +171,7 @@ class Exchange:
         challenges = challenge.parse(values)
         header = await self._desk.admit(challenges, call.scope, shown, self.reach)
         if header is None or header == shown:
-            raise await self._error(call, answer, shown)
+            raise await self._error(call, answer)
         if isinstance(call.body, Stream):
             raise Unavailable(
                 "the token had expired while a blob was sent; it is renewed, the blob can go on",
@@ -201,7 +201,7 @@ class Exchange:
             status=answer.status, headers=answer.headers, links=(), body=body, url=answer.url
         )
 
-    async def _error(self, call: Call, answer: Answer, shown: str | None) -> ExchangeError:
+    async def _error(self, call: Call, answer: Answer) -> ExchangeError:
         body = b"" if call.method == "HEAD" else await _error_body(answer)
         answer.close()
         shown_url = redacted(answer.url)
@@ -218,8 +218,8 @@ class Exchange:
                 url=shown_url,
                 status=answer.status,
             )
-        elif isinstance(error, Unauthorized) and shown is None:
-            error.add_note("no credentials were given")
+        elif isinstance(error, Unauthorized):
+            error = faults.unauthorized(error, given=self._authorization.credential is not None)
         self._hold_back(error)
         return error
 

@@ -55,6 +55,24 @@ def error_of(
     return error
 
 
+def unauthorized(error: Unauthorized, *, given: bool) -> Unauthorized:
+    """Return the error with what to do about it; `given` says that credentials were shown."""
+    return Unauthorized(
+        f"{error.message}; {remedy(given=given)}",
+        operation=error.operation,
+        url=error.url,
+        status=error.status,
+        faults=error.faults,
+    )
+
+
+def remedy(*, given: bool) -> str:
+    """Say what to do about a 401."""
+    if given:
+        return "the credentials were refused: check user name, password and what they may do"
+    return "no credentials were given: use docker login, or the endpoint's access key and secret"
+
+
 def parse(body: bytes) -> tuple[RegistryFault, ...]:
     """Read the spec's error body (distribution-spec, Error Codes); empty for anything else."""
     try:

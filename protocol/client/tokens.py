@@ -120,15 +120,15 @@ def _realm_refused(realm: URL, message: str) -> ExchangeError:
 
 def _refused(request: Request, answer: TokenAnswer) -> RegistryError:
     given = "Authorization" in request.headers or request.body is not None
-    reason = "refused the credentials" if given else "wants credentials, none were given"
-    return _error(request, answer, f"the token endpoint {reason}")
+    return _error(request, answer, "the token endpoint gave no token", faults.remedy(given=given))
 
 
-def _error(request: Request, answer: TokenAnswer, message: str) -> RegistryError:
+def _error(request: Request, answer: TokenAnswer, message: str, remedy: str = "") -> RegistryError:
     said = faults.parse(answer.body)
     text = "; ".join(fault.message or fault.code for fault in said)
+    sentence = f"{message}: {text}" if text else message
     return Unauthorized(
-        f"{message}: {text}" if text else message,
+        f"{sentence}; {remedy}" if remedy else sentence,
         operation=_OPERATION,
         url=request.shown_url,
         status=answer.status,

@@ -31,12 +31,13 @@ class Pair:
         return context
 
 
-def make(folder: Path) -> Pair:
-    """Make a certificate of 127.0.0.1 that is its own CA and good for clients too."""
+def make(folder: Path, *names: str) -> Pair:
+    """Make a certificate of 127.0.0.1 and `names`, its own CA and good for clients too."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "transship test")])
     now = datetime.now(UTC)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    hosts = [address, *map(x509.DNSName, names)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -45,7 +46,7 @@ def make(folder: Path) -> Pair:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

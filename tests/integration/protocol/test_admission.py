@@ -181,7 +181,7 @@ async def test_a_wrong_password_is_said_and_not_tried_again(
 async def test_no_credentials_where_some_are_wanted_are_said(
     guarded: FakeRegistry, transport: Transport
 ) -> None:
-    with pytest.raises(Unauthorized, match="none were given"):
+    with pytest.raises(Unauthorized, match="no credentials were given"):
         await client_of(guarded, transport, None).repository("a/b").resolve("1.0")
 
 

@@ -104,3 +104,9 @@ def test_any_text_is_a_reference_or_refused(text: str) -> None:
         return
     reference.check_repository(parsed.repository)
     reference.check_host(parsed.registry)
+
+
+def test_credentials_in_a_reference_are_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidReference, match="docker login") as caught:
+        reference.parse("ann:hunter2@registry.test/app:1")
+    assert "hunter2" not in str(caught.value)
