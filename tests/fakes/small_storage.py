@@ -49,9 +49,10 @@ class _SmallPartial(FilesystemPartial):
         self, chunks: Sequence[bytes], *, offset_bytes: int, alongside: Callable[[bytes], object]
     ) -> None:
         assert not self._closed
-        self._room.left_bytes -= sum(map(len, chunks))
-        if self._room.left_bytes < 0:
+        wanted = sum(map(len, chunks))
+        if wanted > self._room.left_bytes:
             raise StorageFull("storage full: No space left on device")
+        self._room.left_bytes -= wanted
         await self._inner.write(chunks, offset_bytes=offset_bytes, alongside=alongside)
 
     @override

@@ -1,0 +1,129 @@
+"""Policies into this registry, carried out by a worker: no HTTP on our side, nothing half done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from access.identity import SYSTEM
+from database import sealing
+from database.pool import Database
+from database.sealing import Keyring
+from jobservice.connecting import LOCAL_ENDPOINT, Connector
+from jobservice.domain.endpoint import LOCAL_ID
+from jobservice.domain.execution import ExecutionStatus
+from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
+from jobservice.domain.task import TaskStatus
+from protocol.errors import NotFound
+from protocol.transport import Transport
+from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
+from replication.policy import ReplicationPolicy
+from tests.fakes.registry.server import FakeRegistry
+from tests.fakes.small_storage import Room, SmallStorage
+from tests.integration.jobservice.conftest import Jobs
+from tests.integration.jobservice.test_replication import House
+
+LOCAL = SnapshotEndpoint(
+    endpoint_id=LOCAL_ID,
+    kind=LOCAL_ENDPOINT.kind,
+    url=LOCAL_ENDPOINT.url,
+    name=LOCAL_ENDPOINT.name,
+    insecure=False,
+)
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room(left_bytes=100_000)
+
+
+@pytest.fixture
+def storage(tmp_path: Path, room: Room) -> FilesystemStorage:
+    return SmallStorage(tmp_path, room)
+
+
+@pytest.fixture
+def registry(jobs_at: Jobs, storage: FilesystemStorage) -> Registry:
+    return Registry(jobs_at.database, storage)
+
+
+@pytest.fixture
+async def house(
+    dsn: str, valkey_url: str, jobs_at: Jobs, registry: Registry
+) -> AsyncIterator[House]:
+    async with FakeRegistry() as source, FakeRegistry() as unused, Transport() as transport:
+        connector = Connector(
+            database=jobs_at.database,
+            keyring=Keyring([sealing.generate_key()]),
+            transport=transport,
+            local_registry=registry,
+        )
+        yield House(
+            source=source,
+            destination=unused,
+            jobs=jobs_at,
+            dsn=dsn,
+            valkey_url=valkey_url,
+            connector=connector,
+        )
+
+
+async def into_this_registry(house: House) -> PolicySnapshot:
+    return PolicySnapshot(
+        rules=ReplicationPolicy(),
+        source=await house.endpoint(house.source, "source"),
+        destination=LOCAL,
+    )
+
+
+async def rows_without_objects(database: Database, storage: FilesystemStorage) -> list[str]:
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT storage_key FROM registry.blobs")
+    keys = [row["storage_key"] for row in rows]
+    return [str(key) for key in keys if not storage.path(key).exists()]
+
+
+async def test_a_policy_into_this_registry_asks_nobody_but_the_source(
+    house: House, registry: Registry
+) -> None:
+    image = house.source.repository("team/app").put_image("1.0", layers=(b"layer",))
+    signature = house.source.repository("team/app").put_artifact(subject=image.descriptor)
+    snapshot = await into_this_registry(house)
+    async with house.worker():
+        execution = await house.run(snapshot)
+        assert execution.status is ExecutionStatus.SUCCEEDED
+        house.source.requests.clear()
+        again = await house.run(snapshot)
+    assert again.unchanged == again.total
+    assert house.source.requests.count("GET", "blob") == 0
+    repository = registry.repository("team/app", SYSTEM)
+    assert (await repository.read_manifest("1.0")).body == image.body
+    assert [one.digest async for one in repository.referrers(image.digest)] == [signature.digest]
+    assert house.destination.requests.count() == 0
+
+
+async def test_a_full_disk_fails_its_artifact_alone_and_leaves_nothing_half_done(
+    house: House, registry: Registry, storage: FilesystemStorage, room: Room
+) -> None:
+    large = house.source.repository("team/large").put_image("1.0", layers=(bytes(5_000_000),))
+    small = house.source.repository("team/small").put_image("1.0", layers=(b"small",))
+    snapshot = await into_this_registry(house)
+    async with house.worker():
+        execution = await house.run(snapshot)
+        tasks = await house.jobs.tasks(execution.id)
+        assert execution.status is ExecutionStatus.FAILED
+        (failed,) = [task for task in tasks if task.status is TaskStatus.FAILED]
+        assert failed.error is not None
+        assert (failed.error.side, failed.error.operation) == ("destination", "writing blob")
+        assert "storage full" in failed.error.message
+        with pytest.raises(NotFound):
+            await registry.repository("team/large", SYSTEM).resolve("1.0")
+        room.left_bytes = 10_000_000
+        assert (await house.run(snapshot)).status is ExecutionStatus.SUCCEEDED
+    assert await rows_without_objects(house.jobs.database, storage) == []
+    small_there = await registry.repository("team/small", SYSTEM).resolve("1.0")
+    large_there = await registry.repository("team/large", SYSTEM).resolve("1.0")
+    assert (small_there.digest, large_there.digest) == (small.digest, large.digest)
