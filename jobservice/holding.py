@@ -80,7 +80,7 @@ class Holding:
 
     def note(self, event: str, **facts: object) -> None:
         """Add a line to the task's log alone, not to the process's."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
         self.log.write(
             service_logging.redact(
                 None, "info", {"timestamp": now, "level": "info", "event": event, **facts}

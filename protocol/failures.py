@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Final
 
 import aiohttp
 from yarl import URL
@@ -11,6 +12,9 @@ from yarl import URL
 from protocol import connections
 from protocol.errors import ExchangeError, Refused, Unreachable, UntrustedCertificate
 from protocol.request import Request, redacted
+
+# What OpenSSL says of an answer that is no TLS at all.
+_NOT_TLS: Final = "WRONG_VERSION_NUMBER"
 
 
 def no_answer(error: Exception, request: Request, *, proxy: str | None, ca: str) -> ExchangeError:
@@ -103,11 +107,17 @@ def _no_connection(error: Exception, host: str, ca: str) -> str | None:
         case aiohttp.ClientProxyConnectionError():
             return f"no connection to {host}: the proxy does not answer"
         case aiohttp.ClientConnectorSSLError():
-            detail = getattr(error.os_error, "reason", None) or str(error.os_error)
-            return f"no TLS with {host} (checked against {ca}): {detail}"
+            return _no_tls(error, host, ca)
         case aiohttp.ClientConnectorError():
             number = error.os_error.errno
             reason = os.strerror(number) if number else str(error.os_error)
             return f"no connection to {host}: {reason}; check host and port, and that it runs"
         case _:
             return None
+
+
+def _no_tls(error: aiohttp.ClientConnectorSSLError, host: str, ca: str) -> str:
+    detail = getattr(error.os_error, "reason", None) or str(error.os_error)
+    if detail == _NOT_TLS:
+        return f"{host} does not speak TLS; for plain HTTP write http://{host}"
+    return f"no TLS with {host} (checked against {ca}): {detail}"

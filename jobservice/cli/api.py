@@ -10,7 +10,7 @@ from jobservice import logging
 from jobservice.api import serving
 from jobservice.cli import printing, process_settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -23,7 +23,7 @@ from replication.transfer import TransferReport
 
 AT_ONCE = 16
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

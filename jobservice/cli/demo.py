@@ -34,7 +34,7 @@ from jobservice.demo.story import Options, Story
 from protocol.surroundings import Surroundings
 from protocol.transport import Transport
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _KIBIBYTE = 1024
 

@@ -79,9 +79,10 @@ def sentence(totals: Totals) -> str:
     if totals.skipped:
         counts.append(f"{totals.skipped} skipped")
     counts.append(f"{totals.failed} failed")
+    noun = "artifact" if totals.seen == 1 else "artifacts"
     requests = totals.source_requests + totals.destination_requests
     return (
-        f"{totals.seen} artifacts: {', '.join(counts)}; "
+        f"{totals.seen} {noun}: {', '.join(counts)}; "
         f"{size(totals.bytes_copied)} moved, {size(totals.bytes_saved)} not moved again; "
         f"{requests} requests in {totals.seconds:.1f} s"
     )

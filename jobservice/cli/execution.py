@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from jobservice.cli import api_client, printing, watching
-from jobservice.cli.api_client import Json
+from jobservice.cli.api_client import ApiClient, Json
 
 PATH = "/replication/executions"
 COLUMNS = {
     "ID": "id",
-    "POLICY": "policy_id",
+    "POLICY": "policy",
     "STATUS": "status",
     "TOTAL": "total",
     "SUCCEEDED": "succeed",
@@ -28,9 +28,10 @@ TASK_COLUMNS = {
     "DESTINATION": "dst_resource",
     "STARTED": "start_time",
     "ENDED": "end_time",
+    "ERROR": "transship.error.message",
 }
 
-app = typer.Typer(no_args_is_help=True, help="The runs of policies.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The runs of policies.")
 Identity = Annotated[int, typer.Argument(metavar="ID", min=1)]
 
 
@@ -46,7 +47,8 @@ def list_executions(
 
     async def ask() -> list[Json]:
         async with api_client.connected() as client:
-            return await client.listed(PATH, policy_id=policy)
+            found = await client.listed(PATH, policy_id=policy)
+            return found if as_json else await _with_policy_names(client, found)
 
     printing.rows(asyncio.run(ask()), COLUMNS, machine=as_json)
 
@@ -81,15 +83,19 @@ def watch(identity: Identity, *, as_json: printing.AsJson = False) -> None:
 def stop(identity: Identity, *, as_json: printing.AsJson = False) -> None:
     """Ask an execution to stop."""
 
-    async def ask() -> None:
+    async def ask() -> Json:
         async with api_client.connected() as client:
+            before: Json = await client.get(f"{PATH}/{identity}")
             await client.send("PUT", f"{PATH}/{identity}")
+            return before
 
-    asyncio.run(ask())
+    before = asyncio.run(ask())
     if as_json:
         printing.as_json({"id": identity})
-    else:
+    elif before["status"] == watching.IN_PROGRESS:
         printing.line(f"execution {identity} is asked to stop")
+    else:
+        printing.line(f"execution {identity} ended before: {before['status']}")
 
 
 @app.command()
@@ -100,7 +106,11 @@ def tasks(identity: Identity, *, as_json: printing.AsJson = False) -> None:
         async with api_client.connected() as client:
             return await client.listed(f"{PATH}/{identity}/tasks")
 
-    printing.rows(asyncio.run(ask()), TASK_COLUMNS, machine=as_json)
+    found = asyncio.run(ask())
+    columns = dict(TASK_COLUMNS)
+    if not any(watching.reason(task) for task in found):
+        del columns["ERROR"]
+    printing.rows(found, columns, machine=as_json)
 
 
 @app.command()
@@ -121,3 +131,9 @@ def log(
         printing.as_json({"id": task, "lines": text.splitlines()})
     else:
         printing.line(text.rstrip("\n"))
+
+
+async def _with_policy_names(client: ApiClient, found: list[Json]) -> list[Json]:
+    policies = await client.listed("/replication/policies") if found else []
+    names = {policy["id"]: policy["name"] for policy in policies}
+    return [{**row, "policy": names.get(row["policy_id"], row["policy_id"])} for row in found]

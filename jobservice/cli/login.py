@@ -13,7 +13,7 @@ from jobservice.cli import api_client, contexts, printing
 from jobservice.cli.contexts import Login
 from jobservice.cli.errors import UsageError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

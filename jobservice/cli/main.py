@@ -65,6 +65,7 @@ class LazyGroup(TyperGroup):
             return None
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name = cmd_name
+        command.help = _in_paragraphs(command.help)
         return command
 
 
@@ -76,6 +77,13 @@ app = typer.Typer(
     add_completion=False,
     help="Moves, prunes and reclaims container images.",
 )
+
+
+def _in_paragraphs(text: str | None) -> str | None:
+    """Undo the source's line breaks: the terminal's width is what breaks lines of help."""
+    if text is None:
+        return None
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks take the value alone

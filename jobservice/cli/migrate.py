@@ -11,7 +11,7 @@ import typer
 from database import migrations
 from jobservice.cli import process_settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

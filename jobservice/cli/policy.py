@@ -16,6 +16,7 @@ from jobservice.cli.errors import UsageError
 PATH = "/replication/policies"
 EXECUTIONS = "/replication/executions"
 THIS_REGISTRY = "local"
+BESIDE_FILE = {"source": "from", "destination": "to"}
 COLUMNS = {
     "ID": "id",
     "NAME": "name",
@@ -25,7 +26,9 @@ COLUMNS = {
     "ENABLED": "enabled",
 }
 
-app = typer.Typer(no_args_is_help=True, help="What is copied, from where and to where.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="What is copied, from where and to where."
+)
 Name = Annotated[str, typer.Argument(metavar="NAME|ID")]
 
 
@@ -42,6 +45,7 @@ def list_policies(*, as_json: printing.AsJson = False) -> None:
 
 @app.command()
 def create(  # noqa: PLR0913 - one option each
+    context: typer.Context,
     name: Annotated[str, typer.Argument()],
     *,
     source: Annotated[
@@ -70,6 +74,8 @@ def create(  # noqa: PLR0913 - one option each
     as_json: printing.AsJson = False,
 ) -> None:
     """Add a policy; nothing runs yet."""
+    if file is not None:
+        _want_alone(context)
     filters = [{"type": "name", "value": repositories}] if repositories else []
     filters += [{"type": "tag", "value": tags}] if tags else []
     body: Json = {
@@ -105,7 +111,12 @@ def show(name: Name, *, as_json: printing.AsJson = False) -> None:
         async with api_client.connected() as client:
             return await client.named(PATH, name, what="policy")
 
-    printing.details(asyncio.run(ask()), machine=as_json)
+    found = asyncio.run(ask())
+    if not as_json:
+        for end in ("src_registry", "dest_registry"):
+            found[end] = (found.get(end) or {}).get("name")
+        found["filters"] = "; ".join(_condition(one) for one in found.get("filters") or [])
+    printing.details(found, machine=as_json)
 
 
 @app.command()
@@ -152,6 +163,11 @@ def run(
         watching.want_success(execution)
 
 
+def _condition(one: Json) -> str:
+    verb = one.get("decoration") or "matches"
+    return f"{one.get('type')} {verb} {one.get('value')}"
+
+
 async def _ends(client: ApiClient, source: str, destination: str) -> Json:
     if source == destination:
         raise UsageError(f"--from and --to are both {source}: name a remote for one of them")
@@ -161,6 +177,23 @@ async def _ends(client: ApiClient, source: str, destination: str) -> Json:
             found = await client.named("/registries", name, what="remote")
             ends[field] = {"id": found["id"]}
     return ends
+
+
+def _want_alone(context: typer.Context) -> None:
+    """Refuse options beside --file, which says everything itself."""
+    beside = {"name", "file", "as_json"}
+    given = [
+        f"--{BESIDE_FILE.get(option, option)}"
+        for option in context.params
+        if option not in beside and _was_given(context, option)
+    ]
+    if given:
+        raise UsageError(f"--file says everything itself: leave out {', '.join(given)}")
+
+
+def _was_given(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _read(file: Path) -> Json:

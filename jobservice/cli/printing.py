@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+
+_FRACTION = re.compile(r"(?<=T\d\d:\d\d:\d\d)\.\d+(?=Z$)")
 
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
@@ -34,12 +37,14 @@ def rows(found: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, mach
 
 
 def details(found: Mapping[str, Any], *, machine: bool) -> None:
-    """Print one thing, a field a line; nothing for fields without a value."""
+    """Print one thing, a field a line, dotted where it lies deeper; nothing for empty fields."""
     if machine:
         as_json(found)
         return
     for name, value in found.items():
-        if value not in (None, "", [], {}):
+        if isinstance(value, Mapping):
+            details({f"{name}.{inner}": value[inner] for inner in value}, machine=False)
+        elif value not in (None, "", []):
             line(f"{name}: {_text(value)}")
 
 
@@ -60,4 +65,5 @@ def _text(value: object) -> str:
         case dict() | list():
             return json.dumps(value, ensure_ascii=False)
         case _:
-            return str(value)
+            # Times to the second: people compare them with a clock.
+            return _FRACTION.sub("", str(value))

@@ -14,11 +14,13 @@ PATH = "/projects"
 COLUMNS = {
     "ID": "project_id",
     "NAME": "name",
-    "PUBLIC": "metadata.public",
+    "PUBLIC": "is_public",
     "REPOSITORIES": "repo_count",
 }
 
-app = typer.Typer(no_args_is_help=True, help="Where this registry keeps repositories.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Where this registry keeps repositories."
+)
 
 
 @app.command("list")
@@ -29,7 +31,12 @@ def list_projects(*, as_json: printing.AsJson = False) -> None:
         async with api_client.connected() as client:
             return await client.listed(PATH)
 
-    printing.rows(asyncio.run(ask()), COLUMNS, machine=as_json)
+    found = asyncio.run(ask())
+    if not as_json:
+        for project in found:
+            # Harbor's metadata are texts.
+            project["is_public"] = (project.get("metadata") or {}).get("public") == "true"
+    printing.rows(found, COLUMNS, machine=as_json)
 
 
 @app.command()

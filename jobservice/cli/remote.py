@@ -16,7 +16,11 @@ from jobservice.cli.errors import UsageError
 PATH = "/registries"
 COLUMNS = {"ID": "id", "NAME": "name", "KIND": "type", "URL": "url", "STATUS": "status"}
 
-app = typer.Typer(no_args_is_help=True, help="The registries that policies copy from and to.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="The registries that policies copy from and to.",
+)
 Name = Annotated[str, typer.Argument(metavar="NAME|ID")]
 
 

@@ -32,7 +32,7 @@ from replication.memory import DestinationMemory
 from replication.plan import Counts, PlanFailure, SkipReason, SkipTally
 from replication.transfer import Transfer, TransferReport
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import typer
 from jobservice.cli import process_settings
 from jobservice.supervisor import household, up
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -21,7 +21,7 @@ CONNECTIONS = 10
 # Plans wait for registries most of the time, and few of them feed many transfers.
 PLAN_SLOTS = 4
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

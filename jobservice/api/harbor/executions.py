@@ -68,7 +68,15 @@ def task(found: Task) -> models.ReplicationTask:
         dst_resource=_resource(found.parameters["destination_repository"], items),
         start_time=found.started_at or found.created_at,
         end_time=found.ended_at,
+        transship=_error(found),
     )
+
+
+def _error(found: Task) -> models.TransshipTask | None:
+    if found.error is None:
+        return None
+    error = models.TransshipTaskError(**found.error.to_json())
+    return models.TransshipTask(error=error)
 
 
 def execution_conditions(status: str | None, trigger: str | None) -> tuple[Condition, ...]:
@@ -103,4 +111,5 @@ def _any_of(field: str, asked: str, values: tuple[str, ...], known: Iterable[str
 
 
 def _resource(repository: str, items: int) -> str:
-    return f"{repository} [{items} item(s) in total]"
+    """Harbor's words; a destination that could not be named has none."""
+    return f"{repository} [{items} item(s) in total]" if repository else ""

@@ -95,6 +95,23 @@ class ReplicationExecution(HarborModel):
     transship: TransshipExecution | None = None
 
 
+class TransshipTaskError(OwnModel):
+    """Why a task failed: the sentence, the class of error, and where it happened if known."""
+
+    message: str
+    kind: str
+    operation: str = ""
+    side: str = ""
+    reference: str = ""
+    retryable: bool = False
+
+
+class TransshipTask(OwnModel):
+    """What Harbor's task has no field for; only where there is something to say."""
+
+    error: TransshipTaskError
+
+
 class ReplicationTask(HarborModel):
     """One artifact, with the tags that one listing page gives for it, on its way."""
 
@@ -108,6 +125,7 @@ class ReplicationTask(HarborModel):
     dst_resource: str
     start_time: datetime | None = None
     end_time: datetime | None = None
+    transship: TransshipTask | None = None
 
 
 class PolicyListQuery(Paging):

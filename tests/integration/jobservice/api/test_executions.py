@@ -17,6 +17,14 @@ INSERT INTO jobservice.tasks (execution_id, page, ordinal, job_type, queue, para
 VALUES ($1, 0, $2, 'copy', 'transfer', $3) RETURNING id
 """
 
+SET_STATUS = """
+UPDATE jobservice.tasks
+SET status = $2, dispatched_at = now(), error = CASE WHEN $2 = 'failed' THEN $3::jsonb END,
+    lease_until = CASE WHEN $2 = 'running' THEN now() END, worker_id = 1,
+    ended_at = CASE WHEN $2 = 'failed' THEN now() END
+WHERE id = $1
+"""
+
 
 @pytest.fixture
 async def policy(admin: Caller, upstream: FakeRegistry) -> int:
@@ -170,3 +178,23 @@ async def test_the_log_of_a_task_is_text(admin: Caller, policy: int, database: D
 async def test_what_is_not_there_is_404(admin: Caller, policy: int, path: str) -> None:
     await start(admin, policy)
     assert (await admin.get(f"{ROOT}/{path}")).status == 404
+
+
+async def test_a_failed_task_says_why_and_names_no_destination_it_does_not_have(
+    admin: Caller, policy: int, database: Database
+) -> None:
+    execution = await start(admin, policy)
+    parameters = {"source_repository": "a", "destination_repository": "", "tags": ["1"]}
+    error = {"message": "too shallow", "kind": "UnknownDestination"}
+    async with database.connection() as connection:
+        task = await connection.fetchval(ADD_TASK, execution, 1, parameters)
+        await connection.execute(
+            "UPDATE jobservice.executions SET plan_status = NULL, total = 1 WHERE id = $1",
+            execution,
+        )
+        for status in ("queued", "running", "failed"):
+            await connection.execute(SET_STATUS, task, status, error)
+    (shown,) = (await admin.get(f"{ROOT}/{execution}/tasks?status=Failed")).json
+    assert shown["dst_resource"] == ""
+    assert shown["transship"]["error"]["message"] == "too shallow"
+    assert shown["transship"]["error"]["kind"] == "UnknownDestination"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,16 @@ def test_a_wrong_setting_is_told_in_one_line_and_is_a_usage_error() -> None:
 def test_the_frame_does_not_load_the_servers_libraries(library: str) -> None:
     code = f"import sys, jobservice.cli.main; sys.exit({library!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["up", "remote", "policy", "copy", "demo"])
+def test_help_offers_no_option_that_other_commands_lack(command: str) -> None:
+    assert "completion" not in transship(command, "--help").stdout
+
+
+def test_a_policy_file_goes_with_no_other_option(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text("{}")
+    ended = transship("policy", "create", "p", "--file", str(file), "--from", "hub", "--tags", "1")
+    assert ended.returncode == 2
+    assert "leave out --from, --tags" in ended.stderr

@@ -34,3 +34,13 @@ def test_machines_get_everything(capsys: pytest.CaptureFixture[str]) -> None:
 def test_details_leave_out_what_has_no_value(capsys: pytest.CaptureFixture[str]) -> None:
     printing.details({"id": 1, "on": True, "none": None, "list": [1]}, machine=False)
     assert capsys.readouterr().out.splitlines() == ["id: 1", "on: yes", "list: [1]"]
+
+
+def test_what_lies_deeper_has_a_dotted_name(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.details({"id": 1, "to": {"name": "x", "port": None}}, machine=False)
+    assert capsys.readouterr().out.splitlines() == ["id: 1", "to.name: x"]
+
+
+def test_people_read_times_to_the_second(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.rows([{"at": "2026-01-02T03:04:05.678901Z"}], {"AT": "at"}, machine=False)
+    assert capsys.readouterr().out.splitlines() == ["AT", "2026-01-02T03:04:05Z"]
