@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jobservice.api.harbor import executions
+from jobservice.domain.execution import Effort, Execution, ExecutionStatus
+from jobservice.domain.listing import AnyOf
+from jobservice.domain.policy import TriggerKind
+from jobservice.domain.task import Task, TaskStatus
+from jobservice.errors import InvalidRequest
+
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+STARTED = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def execution(policy_id: int | None = 7) -> Execution:
+    return Execution(
+        id=3,
+        vendor_type="REPLICATION",
+        policy_id=policy_id,
+        trigger=TriggerKind.MANUAL,
+        status=ExecutionStatus.RUNNING,
+        status_text="",
+        total=4,
+        succeeded=1,
+        failed=1,
+        stopped=0,
+        unchanged=1,
+        created_at=CREATED,
+        started_at=STARTED,
+        ended_at=None,
+        stop_requested_at=None,
+    )
+
+
+def task(parameters: dict[str, Any], *, started_at: datetime | None) -> Task:
+    ends = {"source_repository": "library/app", "destination_repository": "mirror/app"}
+    return Task(
+        id=9,
+        execution_id=3,
+        job_type="replication.transfer",
+        status=TaskStatus.RETRYING,
+        parameters=ends | parameters,
+        attempt=1,
+        rescues=0,
+        error=None,
+        result=None,
+        progress=None,
+        not_before=None,
+        worker_id=None,
+        created_at=CREATED,
+        started_at=started_at,
+        ended_at=None,
+    )
+
+
+def test_an_execution_is_told_in_harbors_words() -> None:
+    shown = executions.execution(execution())
+    assert (shown.status, shown.policy_id, shown.in_progress) == ("InProgress", 7, 2)
+    assert shown.transship is None
+
+
+def test_an_execution_whose_policy_is_gone_has_policy_zero() -> None:
+    assert executions.execution(execution(policy_id=None)).policy_id == 0
+
+
+def test_what_an_execution_took_is_ours() -> None:
+    effort = Effort(bytes_copied=1, bytes_saved=2, requests=3)
+    shown = executions.execution(execution(), effort).transship
+    assert shown is not None
+    assert (shown.unchanged, shown.bytes_copied, shown.bytes_saved, shown.requests) == (1, 1, 2, 3)
+
+
+def test_a_task_counts_its_tags() -> None:
+    shown = executions.task(task({"tags": ["1", "2"]}, started_at=STARTED))
+    assert shown.src_resource == "library/app [2 item(s) in total]"
+    assert (shown.status, shown.job_id, shown.start_time) == ("Pending", "9", STARTED)
+
+
+def test_a_task_without_tags_is_one_item() -> None:
+    shown = executions.task(task({}, started_at=None))
+    assert shown.dst_resource == "mirror/app [1 item(s) in total]"
+    assert shown.start_time == CREATED
+
+
+def test_filters_are_translated() -> None:
+    assert executions.execution_conditions(None, None) == ()
+    assert executions.task_conditions(None, "image") == ()
+    assert executions.execution_conditions("InProgress", "manual") == (
+        AnyOf(field="status", values=("pending", "running")),
+        AnyOf(field="trigger", values=("manual",)),
+    )
+    assert executions.task_conditions("Pending", "chart") == (
+        AnyOf(field="status", values=("pending", "queued", "retrying")),
+        AnyOf(field="id", values=()),
+    )
+
+
+@pytest.mark.parametrize(("status", "trigger"), [("Done", None), (None, "never")])
+def test_a_word_that_nobody_knows_is_refused(status: str | None, trigger: str | None) -> None:
+    with pytest.raises(InvalidRequest, match="is not known; known are"):
+        executions.execution_conditions(status, trigger)
