@@ -8,9 +8,12 @@ from adapters import plugins
 from adapters.base import Adapter, AdapterContext, AdapterInfo, Endpoint
 from database.pool import Database
 from database.sealing import Keyring
-from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, StoredEndpoint, secret_context
-from jobservice.errors import NotFound
-from jobservice.store import endpoints as endpoint_rows
+from jobservice.domain.endpoint import (
+    LOCAL_KIND,
+    EndpointSettings,
+    StoredEndpoint,
+    secret_context,
+)
 from protocol.credential import Credential
 from protocol.transport import Transport
 from registry.service import Registry
@@ -45,16 +48,6 @@ class Connector:
             if kind != LAYOUT_KIND or self._layout_roots
         }
 
-    async def connect(self, endpoint_id: int) -> Adapter:
-        """Return the adapter of an endpoint, 0 being this registry; raise NotFound."""
-        if endpoint_id == LOCAL_ID:
-            return self.adapter(LOCAL_ENDPOINT, None)
-        async with self._database.connection() as connection:
-            stored = await endpoint_rows.get(connection, endpoint_id)
-        if stored is None:
-            raise NotFound("registry", endpoint_id)
-        return self.adapter(described(stored), self.credential(stored))
-
     def adapter(self, endpoint: Endpoint, credential: Credential | None) -> Adapter:
         """Return an adapter; whoever asked for it closes it. Raise UnknownKind, BrokenPlugin."""
         return plugins.build(
@@ -87,12 +80,12 @@ class Connector:
         return self._keyring.seal(secret.encode(), context=secret_context(endpoint_id))
 
 
-def described(stored: StoredEndpoint) -> Endpoint:
+def described(settings: EndpointSettings) -> Endpoint:
     """Return what an adapter is told about an endpoint."""
     return Endpoint(
-        kind=stored.settings.kind,
-        url=stored.settings.url,
-        name=stored.settings.name,
-        insecure=stored.settings.insecure,
-        ca_certificate=stored.settings.ca_certificate,
+        kind=settings.kind,
+        url=settings.url,
+        name=settings.name,
+        insecure=settings.insecure,
+        ca_certificate=settings.ca_certificate,
     )

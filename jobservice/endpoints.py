@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from adapters.base import AdapterInfo, Endpoint
-from adapters.errors import AdapterError
+from adapters.base import AdapterInfo
 from database.pool import Database
 from jobservice import unbuilt
-from jobservice.connecting import LAYOUT_KIND, LOCAL_ENDPOINT, Connector
+from jobservice.checking import Checker
+from jobservice.connecting import LAYOUT_KIND, LOCAL_ENDPOINT, Connector, described
 from jobservice.domain.endpoint import (
     LOCAL_ID,
     LOCAL_KIND,
@@ -28,15 +27,12 @@ from jobservice.errors import (
     InvalidRequest,
     NameTaken,
     NotFound,
-    UnhealthyEndpoint,
 )
 from jobservice.store import endpoints as rows
 from protocol.credential import Credential
-from protocol.errors import ProtocolError
 
 MASK = "*****"
 NAME_LIMIT = 64
-CHECK_SECONDS = 30
 
 Value = TypeVar("Value")
 
@@ -107,19 +103,25 @@ class Endpoints:
             await rows.update(connection, endpoint_id, settings, sealed)
 
     async def ping(self, endpoint_id: int | None, wanted: Changes) -> None:
-        """Try a registry, stored or not; raise UnhealthyEndpoint with the reason."""
+        """Try a registry, stored or not; raise UnhealthyEndpoint with the reason.
+
+        What is found of a stored one as it stands is remembered.
+        """
         if endpoint_id == LOCAL_ID:
-            return await self._try(LOCAL_ENDPOINT, None)
+            return await self._checker.check(LOCAL_ENDPOINT, None)
         if endpoint_id is None:
             settings = _applied(EndpointSettings(name="ping", kind="", url=""), wanted)
             secret = wanted.access_secret or ""
         else:
-            settings, secret = self._changed(await self.get(endpoint_id), wanted)
+            stored = await self.get(endpoint_id)
+            settings, secret = self._changed(stored, wanted)
+            if settings == stored.settings and wanted.access_secret in {None, MASK}:
+                return await self._checker.check_stored(stored)
         self._refuse(settings, secret)
         return await self._check(settings, secret)
 
     async def delete(self, endpoint_id: int) -> None:
-        """Forget an endpoint that no policy refers to; raise NotFound, EndpointInUse."""
+        """Forget an endpoint that nothing uses; raise NotFound, EndpointInUse."""
         async with self.database.transaction() as connection:
             if await rows.get_locked(connection, endpoint_id) is None:
                 raise NotFound("registry", endpoint_id)
@@ -128,6 +130,12 @@ class Endpoints:
                 raise EndpointInUse(
                     f"registry {endpoint_id} is used by replication policies"
                     f" ({', '.join(users)}); change or delete them first"
+                )
+            running = await rows.executions_using(connection, endpoint_id)
+            if running:
+                raise EndpointInUse(
+                    f"registry {endpoint_id} is used by executions that are not finished"
+                    f" ({', '.join(map(str, running))}); stop them or wait for their end"
                 )
             await rows.delete(connection, endpoint_id)
 
@@ -171,29 +179,11 @@ class Endpoints:
         credential = None
         if settings.access_key or secret:
             credential = Credential(username=settings.access_key, password=secret)
-        endpoint = Endpoint(
-            kind=settings.kind,
-            url=settings.url,
-            name=settings.name,
-            insecure=settings.insecure,
-            ca_certificate=settings.ca_certificate,
-        )
-        await self._try(endpoint, credential)
+        await self._checker.check(described(settings), credential)
 
-    async def _try(self, endpoint: Endpoint, credential: Credential | None) -> None:
-        where = endpoint.url or endpoint.name
-        try:
-            adapter = self.connector.adapter(endpoint, credential)
-            try:
-                async with asyncio.timeout(CHECK_SECONDS):
-                    await adapter.check()
-            finally:
-                await adapter.close()
-        except TimeoutError as error:
-            reason = f"it did not answer within {CHECK_SECONDS} seconds"
-            raise UnhealthyEndpoint(url=where, reason=reason) from error
-        except (ProtocolError, AdapterError) as error:
-            raise UnhealthyEndpoint(url=where, reason=str(error)) from error
+    @property
+    def _checker(self) -> Checker:
+        return Checker(database=self.database, connector=self.connector)
 
 
 def _applied(before: EndpointSettings, wanted: Changes) -> EndpointSettings:

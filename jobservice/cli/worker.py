@@ -12,10 +12,11 @@ import uvloop
 
 from config.settings import Settings
 from jobservice import composing, logging, queue, working
+from jobservice.checking import Checker
 from jobservice.cli import process_settings
 from jobservice.jobs import catalogue
 from jobservice.jobs.registries import Registries
-from jobservice.maintenance import registry_care
+from jobservice.maintenance import endpoint_checks, registry_care
 
 CONNECTIONS = 10
 # Plans wait for registries most of the time, and few of them feed many transfers.
@@ -52,7 +53,11 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         registries = Registries(parts.database, parts.connector)
         try:
             job_types = catalogue.build(parts.database, registries)
-            chores = registry_care.services(parts.database, parts.storage)
+            checker = Checker(database=parts.database, connector=parts.connector)
+            chores = (
+                *registry_care.services(parts.database, parts.storage),
+                endpoint_checks.service(checker),
+            )
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:
             await registries.close()

@@ -133,16 +133,32 @@ async def update(
 
 
 SET_STATUS = """
-UPDATE jobservice.endpoints SET status = $2, checked_at = now() WHERE id = $1
+UPDATE jobservice.endpoints SET status = $3, checked_at = now() WHERE id = $1 AND updated_at = $2
 """
 
 
-async def set_status(connection: Connection, endpoint_id: int, status: EndpointStatus) -> None:
-    """Remember what a check found."""
-    await connection.execute(SET_STATUS, endpoint_id, status)
+async def set_status(
+    connection: Connection, checked: StoredEndpoint, status: EndpointStatus
+) -> None:
+    """Remember what a check found, unless the endpoint was changed since it was read."""
+    await connection.execute(SET_STATUS, checked.id, checked.updated_at, status)
 
 
-USERS = """
+DUE = (
+    SELECT
+    + """
+WHERE checked_at IS NULL OR checked_at < now() - ($1 + id * 7 % 60) * interval '1 second'
+ORDER BY checked_at NULLS FIRST LIMIT 100
+"""
+)
+
+
+async def due(connection: Connection, *, unchecked_seconds: float) -> tuple[StoredEndpoint, ...]:
+    """Return up to a hundred endpoints not checked for so long and up to a minute more."""
+    return tuple(_endpoint(row) for row in await connection.fetch(DUE, unchecked_seconds))
+
+
+POLICIES_USING = """
 SELECT name FROM jobservice.policies
 WHERE source_endpoint_id = $1 OR destination_endpoint_id = $1 ORDER BY name LIMIT 5
 """
@@ -150,7 +166,21 @@ WHERE source_endpoint_id = $1 OR destination_endpoint_id = $1 ORDER BY name LIMI
 
 async def policies_using(connection: Connection, endpoint_id: int) -> tuple[str, ...]:
     """Return the names of up to five policies that refer to an endpoint."""
-    return tuple(row["name"] for row in await connection.fetch(USERS, endpoint_id))
+    return tuple(row["name"] for row in await connection.fetch(POLICIES_USING, endpoint_id))
+
+
+EXECUTIONS_USING = """
+SELECT id FROM jobservice.executions
+WHERE ended_at IS NULL
+  AND ((policy_snapshot #>> '{source,endpoint_id}')::bigint = $1
+       OR (policy_snapshot #>> '{destination,endpoint_id}')::bigint = $1)
+ORDER BY id LIMIT 5
+"""
+
+
+async def executions_using(connection: Connection, endpoint_id: int) -> tuple[int, ...]:
+    """Return up to five unfinished executions that began with an endpoint."""
+    return tuple(row["id"] for row in await connection.fetch(EXECUTIONS_USING, endpoint_id))
 
 
 DELETE = "DELETE FROM jobservice.endpoints WHERE id = $1"
