@@ -99,17 +99,39 @@ class BlobCopier:
                 if mount_from is None:
                     return await self._ask(blob)
                 try:
-                    return await self._destination.begin_blob(blob, mount_from=mount_from)
+                    upload = await self._destination.begin_blob(blob, mount_from=mount_from)
                 except (NotFound, Denied, Unsupported, Rejected):
                     self._memory.forget(mount_from, blob.digest)
                     return await self._ask(blob)
+                return await self._unless_there(blob, upload)
 
     async def _ask(self, blob: Descriptor) -> BlobUpload | None:
-        if self._destination.capabilities.mounts:
-            return await self._destination.begin_blob(blob, mount_from=self._repository)
+        """Open an upload unless the blob is in the destination repository; one request will do."""
+        mounts = self._destination.capabilities.mounts
+        if mounts and self._memory.tells_by_mount is not False:
+            upload = await self._destination.begin_blob(blob, mount_from=self._repository)
+            if upload is None:
+                self._memory.tells_by_mount = True
+                return None
+            found = await self._unless_there(blob, upload)
+            if found is None:
+                self._memory.tells_by_mount = False
+            return found
         if await self._destination.has_blob(blob):
             return None
         return await self._destination.begin_blob(blob)
+
+    async def _unless_there(self, blob: Descriptor, upload: BlobUpload | None) -> BlobUpload | None:
+        """Look for what an opened upload says is not there: some registries ignore mounts.
+
+        Not where one is known to do them, nor in a repository that is new.
+        """
+        if upload is None or self._memory.tells_by_mount or self._tally.transfer.fresh:
+            return upload
+        if not await self._destination.has_blob(blob):
+            return upload
+        await _give_up(upload)
+        return None
 
     async def _upload(self, blob: Descriptor, upload: BlobUpload) -> Settled:
         stream = VerifiedStream(

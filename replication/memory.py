@@ -20,6 +20,9 @@ class DestinationMemory:
     It is a memory, not a truth: the destination may collect or delete what was seen. So a place is
     believed without a question for `trusted_seconds` only, a mount asks the destination anyway, and
     a refused manifest makes the copy `forget`.
+
+    `tells_by_mount`: whether the registry answers a mount of what is there by doing it, so that an
+    opened upload means "not there"; None until either was seen.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class DestinationMemory:
         self._held: OrderedDict[tuple[Digest, str], float] = OrderedDict()
         self._last: OrderedDict[Digest, str] = OrderedDict()
         self._prepared: dict[str, float] = {}
+        self.tells_by_mount: bool | None = None
         self.turns = Turns()
 
     def holds(self, repository: str, digest: Digest) -> bool:

@@ -257,3 +257,18 @@ async def test_a_stop_ends_a_copy_in_the_middle_of_a_blob(rig: Rig) -> None:
             await copying
     hold.set()
     assert rig.destination.repository("mirror/app").tags == {}
+
+
+async def test_a_registry_that_ignores_mounts_is_not_sent_what_it_has(rig: Rig) -> None:
+    rig.destination.habits.mounts = False
+    source = rig.source.repository("team/app")
+    source.put_image("v1", layers=(b"base one", b"base two"), config=b"{1}")
+    await rig.run()
+    source.put_image("v2", layers=(b"base one", b"base two", b"new"), config=b"{2}")
+    rig.source.requests.clear()
+    rig.destination.requests.clear()
+    report = await rig.run()
+    rig.assert_mirrored()
+    assert rig.source.requests.count("GET", "blob") == 2
+    assert report.blobs_skipped == 2
+    assert rig.destination.state.uploads == {}
