@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from database.pool import Database
-from jobservice.domain.execution import Effort, Execution, NewExecution, Outcome
+from jobservice.domain.execution import Account, Execution, NewExecution
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
 from jobservice.errors import NotFound
@@ -44,22 +44,19 @@ async def get(database: Database, execution_id: int) -> Execution:
     return execution
 
 
-async def effort(database: Database, execution_id: int) -> Effort:
-    """Return what an execution's ended tasks took; zeros where there are none."""
+async def account(database: Database, execution_id: int, *, examples: int = 10) -> Account:
+    """Return what an execution's ended tasks took and what it left out, with examples of each."""
     async with database.connection() as connection:
-        return await executions_store.effort(connection, execution_id)
+        return Account(
+            effort=await executions_store.effort(connection, execution_id),
+            outcomes=await outcomes_store.of_execution(connection, execution_id, examples=examples),
+        )
 
 
 async def page(database: Database, listing: Listing) -> Rows[Execution]:
     """Return one page of executions; fields are named as in store.executions.COLUMNS."""
     async with database.connection() as connection:
         return await executions_store.page(connection, listing)
-
-
-async def outcomes(database: Database, execution_id: int) -> tuple[Outcome, ...]:
-    """Return what an execution left out and why."""
-    async with database.connection() as connection:
-        return await outcomes_store.of_execution(connection, execution_id)
 
 
 async def tasks_page(database: Database, execution_id: int, listing: Listing) -> Rows[Task]:

@@ -55,14 +55,25 @@ def list_executions(
 
 @app.command()
 def show(identity: Identity, *, as_json: printing.AsJson = False) -> None:
-    """Show one execution."""
+    """Show one execution, what it took and what it left out."""
 
     async def ask() -> Json:
         async with api_client.connected() as client:
             found: Json = await client.get(f"{PATH}/{identity}")
             return found
 
-    printing.details(asyncio.run(ask()), machine=as_json)
+    execution = asyncio.run(ask())
+    printing.details(execution if as_json else _unfolded(execution), machine=as_json)
+
+
+def _unfolded(execution: Json) -> Json:
+    """Return an execution with a field for each reason why something was left out."""
+    ours = dict(execution.get("transship") or {})
+    told = {
+        f"left out, {outcome['reason']}": watching.examples(outcome)
+        for outcome in ours.pop("left_out", [])
+    }
+    return {name: value for name, value in execution.items() if name != "transship"} | ours | told
 
 
 @app.command()

@@ -78,6 +78,13 @@ def reason(task: Json) -> str:
     return str(error.get("message") or "")
 
 
+def examples(outcome: Json) -> str:
+    """Return how much was left out for one reason, and the first few by name."""
+    named = outcome["examples"][:EXAMPLES]
+    more = ", …" if outcome["count"] > len(named) else ""
+    return f"{outcome['count']} ({', '.join(named)}{more})"
+
+
 def _effort(execution: Json) -> str:
     took = execution.get("transship") or {}
     if not took or not execution.get("total"):

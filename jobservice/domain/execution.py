@@ -77,6 +77,14 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What became of an execution beyond its counters."""
+
+    effort: Effort
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """Something that an execution did not do."""
 

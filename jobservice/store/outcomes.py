@@ -44,21 +44,25 @@ async def add(connection: Connection, execution_id: int, left_out: Iterable[Left
 OF_EXECUTION = """
 SELECT outcome.reason, outcome.count, example.subject, example.detail
 FROM jobservice.outcomes AS outcome
-LEFT JOIN jobservice.outcome_examples AS example USING (execution_id, reason)
+LEFT JOIN jobservice.outcome_examples AS example
+     ON example.execution_id = outcome.execution_id AND example.reason = outcome.reason
+        AND example.ordinal <= $2
 WHERE outcome.execution_id = $1
 ORDER BY outcome.reason, example.ordinal
 """
 
 
-async def of_execution(connection: Connection, execution_id: int) -> tuple[Outcome, ...]:
-    """Return counts and examples by reason."""
+async def of_execution(
+    connection: Connection, execution_id: int, *, examples: int
+) -> tuple[Outcome, ...]:
+    """Return counts and the first so many examples by reason."""
     counts: dict[str, int] = {}
-    examples: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in await connection.fetch(OF_EXECUTION, execution_id):
+    found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in await connection.fetch(OF_EXECUTION, execution_id, examples):
         counts[row["reason"]] = row["count"]
         if row["subject"] is not None:
-            examples[row["reason"]].append((row["subject"], row["detail"]))
+            found[row["reason"]].append((row["subject"], row["detail"]))
     return tuple(
-        Outcome(reason=reason, count=count, examples=tuple(examples[reason]))
+        Outcome(reason=reason, count=count, examples=tuple(found[reason]))
         for reason, count in counts.items()
     )

@@ -58,8 +58,8 @@ async def start_execution(
 async def get_execution(call: Call[ById, Nothing, Nothing]) -> web.Response:
     """Show an execution."""
     found = await executions.get(call.services.database, call.path.id)
-    effort = await executions.effort(call.services.database, call.path.id)
-    return answering.json(harbor.execution(found, effort))
+    account = await executions.account(call.services.database, call.path.id)
+    return answering.json(harbor.execution(found, account))
 
 
 async def stop_execution(call: Call[ById, Nothing, Nothing]) -> web.Response:

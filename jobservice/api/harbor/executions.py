@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Final
 
 from jobservice.api.models import replication as models
-from jobservice.domain.execution import Effort, Execution, ExecutionStatus
+from jobservice.domain.execution import Account, Execution, ExecutionStatus
 from jobservice.domain.listing import AnyOf, Condition
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task, TaskStatus
@@ -33,8 +33,8 @@ OPERATION = "copy"
 RESOURCE_TYPE = "image"
 
 
-def execution(found: Execution, effort: Effort | None = None) -> models.ReplicationExecution:
-    """Show an execution, and what it took if that is known; without a policy it has policy 0."""
+def execution(found: Execution, account: Account | None = None) -> models.ReplicationExecution:
+    """Show an execution, and its account if that is at hand; without a policy it has policy 0."""
     return models.ReplicationExecution(
         id=found.id,
         policy_id=found.policy_id or 0,
@@ -48,9 +48,22 @@ def execution(found: Execution, effort: Effort | None = None) -> models.Replicat
         succeed=found.succeeded,
         in_progress=found.in_progress,
         stopped=found.stopped,
-        transship=models.TransshipExecution(unchanged=found.unchanged, **asdict(effort))
-        if effort
-        else None,
+        transship=_account(found, account) if account else None,
+    )
+
+
+def _account(found: Execution, account: Account) -> models.TransshipExecution:
+    return models.TransshipExecution(
+        unchanged=found.unchanged,
+        **asdict(account.effort),
+        left_out=[
+            models.LeftOut(
+                reason=outcome.reason,
+                count=outcome.count,
+                examples=[subject for subject, _ in outcome.examples],
+            )
+            for outcome in account.outcomes
+        ],
     )
 
 

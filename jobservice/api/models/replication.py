@@ -68,13 +68,25 @@ class StartReplicationExecution(HarborModel):
     policy_id: Annotated[int, Field(ge=1, lt=2**63)]
 
 
+class LeftOut(OwnModel):
+    """Why something was listed and not copied, how often, and the first few examples."""
+
+    reason: str
+    count: int
+    examples: list[str]
+
+
 class TransshipExecution(OwnModel):
-    """What Harbor's execution has no field for: what its ended tasks took, its plan included."""
+    """What Harbor's execution has no field for.
+
+    Bytes and requests are what its ended tasks took, its plan included.
+    """
 
     unchanged: int
     bytes_copied: int
     bytes_saved: int
     requests: int
+    left_out: list[LeftOut]
 
 
 class ReplicationExecution(HarborModel):

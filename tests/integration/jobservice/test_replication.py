@@ -128,8 +128,8 @@ async def test_a_policy_copies_what_it_names_and_then_nothing(house: House) -> N
     assert second.status is ExecutionStatus.SUCCEEDED
     assert (second.total, second.unchanged) == (3, 3)
     assert house.source.requests.count("GET", "blob") == 0
-    outcomes = await executions.outcomes(house.jobs.database, second.id)
-    assert [(one.reason, one.count) for one in outcomes] == [("up to date", 6)]
+    account = await executions.account(house.jobs.database, second.id)
+    assert [(one.reason, one.count) for one in account.outcomes] == [("up to date", 6)]
 
 
 async def test_a_layer_that_many_tasks_share_is_fetched_once(house: House) -> None:

@@ -157,7 +157,7 @@ async def test_a_page_keeps_failures_and_reasons(database: Database) -> None:
     execution = await executions.get(database, execution_id)
     assert (execution.total, execution.failed, execution.succeeded) == (3, 1, 1)
     assert execution.unchanged == 1
-    (outcome,) = await executions.outcomes(database, execution_id)
+    (outcome,) = (await executions.account(database, execution_id, examples=2000)).outcomes
     assert (outcome.reason, outcome.count, len(outcome.examples)) == ("filtered", 1500, 1000)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from database.pool import Database
+from jobservice.domain.execution import LeftOut
+from jobservice.store import outcomes
 from tests.fakes.registry.server import FakeRegistry
 from tests.integration.jobservice.api.caller import Caller
 
@@ -65,6 +67,18 @@ async def test_the_snapshot_has_both_ends_and_no_secret(
     assert snapshot["destination"]["kind"] == "local"
     assert snapshot["policy"]["flattening"] == -1
     assert "secret" not in str(snapshot)
+
+
+async def test_what_an_execution_left_out_is_shown(
+    admin: Caller, policy: int, database: Database
+) -> None:
+    execution = await start(admin, policy)
+    skipped = [LeftOut(reason="exists", subject=f"app:{number}") for number in range(12)]
+    async with database.transaction() as connection:
+        await outcomes.add(connection, execution, skipped)
+    (shown,) = (await admin.get(f"{ROOT}/{execution}")).json["transship"]["left_out"]
+    assert (shown["reason"], shown["count"]) == ("exists", 12)
+    assert shown["examples"] == [f"app:{number}" for number in range(10)]
 
 
 async def test_a_disabled_policy_starts_nothing(admin: Caller, policy: int) -> None:

@@ -39,3 +39,9 @@ def test_only_success_is_success() -> None:
 def test_a_failed_task_has_a_reason() -> None:
     assert watching.reason({"id": 1, "transship": {"error": {"message": "no"}}}) == "no"
     assert watching.reason({"id": 1}) == ""
+
+
+def test_what_was_left_out_has_examples() -> None:
+    assert watching.examples({"count": 2, "examples": ["a:1", "a:2"]}) == "2 (a:1, a:2)"
+    many = {"count": 9, "examples": ["a:1", "a:2", "a:3", "a:4"]}
+    assert watching.examples(many) == "9 (a:1, a:2, a:3, …)"

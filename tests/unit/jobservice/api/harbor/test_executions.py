@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobservice.api.harbor import executions
-from jobservice.domain.execution import Effort, Execution, ExecutionStatus
+from jobservice.domain.execution import Account, Effort, Execution, ExecutionStatus, Outcome
 from jobservice.domain.listing import AnyOf
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task, TaskStatus
@@ -69,9 +69,20 @@ def test_an_execution_whose_policy_is_gone_has_policy_zero() -> None:
 
 def test_what_an_execution_took_is_ours() -> None:
     effort = Effort(bytes_copied=1, bytes_saved=2, requests=3)
-    shown = executions.execution(execution(), effort).transship
+    shown = executions.execution(execution(), Account(effort=effort, outcomes=())).transship
     assert shown is not None
     assert (shown.unchanged, shown.bytes_copied, shown.bytes_saved, shown.requests) == (1, 1, 2, 3)
+
+
+def test_what_was_left_out_is_told_with_its_reason() -> None:
+    filtered = Outcome(reason="the tag filters leave the tag out", count=5, examples=(("a:1", ""),))
+    effort = Effort(bytes_copied=0, bytes_saved=0, requests=0)
+    shown = executions.execution(
+        execution(), Account(effort=effort, outcomes=(filtered,))
+    ).transship
+    assert shown is not None
+    (left_out,) = shown.left_out
+    assert (left_out.reason, left_out.count, left_out.examples) == (filtered.reason, 5, ["a:1"])
 
 
 def test_a_task_counts_its_tags() -> None:
