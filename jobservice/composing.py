@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import SecretStr
 
@@ -88,11 +88,17 @@ async def composed(
 
 
 def own_servers(*dsns: str) -> frozenset[tuple[str, int]]:
-    """Return host and port of our own servers, which no endpoint may be; sockets have neither."""
-    urls = [urlsplit(dsn) for dsn in dsns]
-    return frozenset(
-        (url.hostname, url.port or DEFAULT_PORTS[url.scheme]) for url in urls if url.hostname
-    )
+    """Return hosts and ports of our own servers, which no endpoint may be; sockets have neither."""
+    return frozenset(address for dsn in dsns for address in _addresses(urlsplit(dsn)))
+
+
+def _addresses(url: SplitResult) -> Iterator[tuple[str, int]]:
+    """Yield every host that a DSN names: several are separated by commas, or stand in `host=`."""
+    named = url.netloc.rpartition("@")[2]
+    for one in (named or ",".join(parse_qs(url.query).get("host", []))).split(","):
+        host = urlsplit(f"//{one}")
+        if host.hostname:
+            yield host.hostname, host.port or DEFAULT_PORTS.get(url.scheme, 0)
 
 
 def _dsn(secret: object) -> str:
