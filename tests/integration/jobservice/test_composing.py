@@ -46,9 +46,9 @@ async def way(pair: Pair) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-def composed(dsn: str, valkey_url: str, tmp_path: Path, database: Database) -> Composed:
+def composed(dsn: str, tmp_path: Path, database: Database) -> Composed:
     del database  # its schema is what matters
-    return Composed(dsn, valkey_url, tmp_path / "storage")
+    return Composed(dsn, tmp_path / "storage")
 
 
 class Composed:
