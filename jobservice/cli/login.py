@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Annotated
 
 import typer
 
 from config import environment
-from jobservice.cli import api_client, contexts, printing
+from jobservice.cli import api_client, contexts, passwords, printing
 from jobservice.cli.contexts import Login
-from jobservice.cli.errors import UsageError
 
 app = typer.Typer(add_completion=False)
 
@@ -21,16 +19,14 @@ def run(
     url: Annotated[str, typer.Argument(help="http(s)://HOST[:PORT]; https when it has no scheme.")],
     *,
     username: Annotated[str, typer.Option("--username", "-u", help="Who you are there.")] = "admin",
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
+    password_stdin: passwords.FromStdin = False,
     as_json: printing.AsJson = False,
 ) -> None:
     """Remember a server, so that the other commands know whom to talk to."""
     login = Login(
         url=contexts.normalised(url),
         username=username,
-        password=_password(username, from_stdin=password_stdin),
+        password=passwords.of(username, from_stdin=password_stdin),
     )
     version = asyncio.run(_try(login))
     file = contexts.file_of(environment.read())
@@ -39,14 +35,6 @@ def run(
         printing.as_json({"url": login.url, "username": username, "version": version})
     else:
         printing.line(f"logged in to {login.url} as {username}; remembered in {file}")
-
-
-def _password(username: str, *, from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\n")
-    if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask for the password: use --password-stdin")
-    return str(typer.prompt(f"Password of {username}", hide_input=True))
 
 
 async def _try(login: Login) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jobservice.cli import api_client, printing
+from jobservice.cli import api_client, passwords, printing
 from jobservice.cli.api_client import Json
 from jobservice.cli.errors import UsageError
 
@@ -42,9 +41,7 @@ def create(  # noqa: PLR0913 - one option each
     url: Annotated[str, typer.Option("--url", help="https://HOST, or oci:///FOLDER of layouts.")],
     kind: Annotated[str, typer.Option("--kind", help="Which adapter.")] = "docker-registry",
     username: Annotated[str, typer.Option("--username", "-u")] = "",
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
+    password_stdin: passwords.FromStdin = False,
     insecure: Annotated[bool, typer.Option("--insecure", help="Do not verify TLS.")] = False,
     ca_certificate: Annotated[
         Path | None, typer.Option("--ca-certificate", exists=True, help="PEM file.")
@@ -56,10 +53,10 @@ def create(  # noqa: PLR0913 - one option each
     body: Json = {"name": name, "url": url, "type": kind, "insecure": insecure}
     body |= {"description": description} if description else {}
     body |= {"ca_certificate": ca_certificate.read_text()} if ca_certificate else {}
+    if password_stdin and not username:
+        raise UsageError("--password-stdin wants --username")
     if username:
-        secret = sys.stdin.readline().rstrip("\n") if password_stdin else ""
-        if not secret:
-            raise UsageError("a username wants a password: give it with --password-stdin")
+        secret = passwords.of(username, from_stdin=password_stdin)
         body["credential"] = {"type": "basic", "access_key": username, "access_secret": secret}
 
     async def ask() -> str:

@@ -102,6 +102,7 @@ def _check(file: SyncFile, *, plain_http: bool) -> None:
 
 async def _sync(file: SyncFile, folder: Path, voyage: Voyage, *, dry_run: bool) -> None:
     memories: dict[str, DestinationMemory] = {}
+    idle: list[str] = []
     for policy in file.policies:
         if not policy.enabled:
             voyage.display.skipped(f"policy {policy.name}", "it is not enabled")
@@ -117,14 +118,26 @@ async def _sync(file: SyncFile, folder: Path, voyage: Voyage, *, dry_run: bool) 
             context=CopyContext(memory=memory, listener=voyage.display, referrers=rules.referrers),
             dry_run=dry_run,
         )
-        try:
-            await voyage.fleet.run(_jobs(task, voyage))
-        finally:
-            await task.source.close()
-            await task.destination.close()
+        idle.extend(await _follow(task, voyage))
+    if idle:
+        raise CommandError("\n".join(idle))
 
 
-async def _jobs(task: Task, voyage: Voyage) -> AsyncIterator[Job]:
+async def _follow(task: Task, voyage: Voyage) -> list[str]:
+    """Follow one policy to its end; return what is wrong with it if it matched nothing."""
+    idle: list[str] = []
+    totals = voyage.fleet.totals
+    try:
+        await voyage.fleet.run(_jobs(task, voyage, idle))
+    finally:
+        totals.source_requests += task.source.requests
+        totals.destination_requests += task.destination.requests
+        await task.source.close()
+        await task.destination.close()
+    return idle
+
+
+async def _jobs(task: Task, voyage: Voyage, idle: list[str]) -> AsyncIterator[Job]:
     """Plan page by page; yield what is to be copied, show and count everything else."""
     counts, skips = Counts(), SkipTally()
     pages = planning.plan_pages(
@@ -141,7 +154,12 @@ async def _jobs(task: Task, voyage: Voyage) -> AsyncIterator[Job]:
                 voyage.display.planned(task.errand(transfer))
             else:
                 yield Job(errand=task.errand(transfer), carry=_carrier(task, transfer))
-    _show_skips(task, voyage, counts, skips)
+    _show_skips(task, voyage, skips)
+    if not counts.artifacts_matched and not voyage.fleet.totals.failed:
+        idle.append(
+            f"policy {task.policy.name!r} did nothing: {counts}; look at its filters and at what "
+            "its credentials may see"
+        )
 
 
 def _carrier(task: Task, transfer: Transfer) -> Callable[[], Awaitable[TransferReport]]:
@@ -158,8 +176,8 @@ def _failed(task: Task, failure: PlanFailure) -> Errand:
     )
 
 
-def _show_skips(task: Task, voyage: Voyage, counts: Counts, skips: SkipTally) -> None:
-    """Show what was left out and why; refuse to call a policy that matched nothing a success."""
+def _show_skips(task: Task, voyage: Voyage, skips: SkipTally) -> None:
+    """Show what was left out and why."""
     for reason, count in skips.counts.items():
         if reason is SkipReason.UP_TO_DATE:
             voyage.fleet.totals.up_to_date += count
@@ -168,11 +186,6 @@ def _show_skips(task: Task, voyage: Voyage, counts: Counts, skips: SkipTally) ->
         shown = ", ".join(skips.examples[reason])
         more = ", …" if count > len(skips.examples[reason]) else ""
         voyage.display.skipped(f"{count} of policy {task.policy.name} ({shown}{more})", reason)
-    if not counts.artifacts_matched and not voyage.fleet.totals.failed:
-        raise CommandError(
-            f"policy {task.policy.name!r} did nothing: {counts}; look at its filters and at what "
-            "its credentials may see"
-        )
 
 
 def _adapter(

@@ -24,6 +24,9 @@ _SIZE_LIMIT_BYTES: Final = 4 * 1024 * 1024
 _BY_REFERENCE: Final = "write env:VARIABLE or file:PATH; secrets do not belong into this file"
 
 
+_SCHEMES: Final = ("https://", "http://", "oci://", "oci-archive://")
+
+
 class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
@@ -33,6 +36,12 @@ class _Strict(pydantic.BaseModel):
 def _is_reference(value: str) -> str:
     if not value.startswith(("env:", "file:")):
         raise ValueError(_BY_REFERENCE)
+    return value
+
+
+def _is_url(value: str) -> str:
+    if not value.startswith(_SCHEMES):
+        raise ValueError(f"write {value!r} with one of {', '.join(_SCHEMES)} in front")
     return value
 
 
@@ -62,7 +71,7 @@ class FileRegistry(_Strict):
     """A registry endpoint."""
 
     name: str = Field(min_length=1)
-    url: str = Field(pattern=r"^(https?|oci|oci-archive)://")
+    url: Annotated[str, AfterValidator(_is_url)]
     type: str = "docker-registry"
     description: str = ""
     credential: FileCredential | None = None

@@ -9,12 +9,14 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.table import Column
+from rich.text import Text
 from typing_extensions import override
 
 from jobservice.cli import display
@@ -28,17 +30,32 @@ from replication.transfer import Outcome, Transfer, TransferReport
 _VISIBLE_LIMIT = 8
 
 
+class _Rate(ProgressColumn):
+    """The rate in the units of the amounts beside it."""
+
+    @override
+    def render(self, task: Task) -> Text:
+        """Return bytes a second; nothing while nobody knows."""
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{display.size(rate)}/s", style="progress.data.speed")
+
+
 class Bars(Silence):
     """Draws bars with bytes, rate and time left; what ends scrolls up above them."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False, table_column=Column(ratio=2)),
-            BarColumn(),
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis"),
+            ),
+            BarColumn(bar_width=20),
             DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            _Rate(),
             TimeRemainingColumn(),
+            expand=True,
             console=self._console,
             transient=True,
         )
@@ -121,9 +138,8 @@ class Bars(Silence):
         self._progress.update(
             self._all,
             description=(
-                f"{self._ended}/{self._expected} artifacts, blobs: "
-                f"{blobs[Settled.COPIED]} copied, {blobs[Settled.MOUNTED]} mounted, "
-                f"{blobs[Settled.SKIPPED]} there already"
+                f"{self._ended}/{self._expected} done; blobs: {blobs[Settled.COPIED]} copied, "
+                f"{blobs[Settled.MOUNTED]} mounted, {blobs[Settled.SKIPPED]} there"
             ),
         )
 

@@ -79,6 +79,38 @@ async def test_a_filter_that_matches_nothing_is_no_success(
     assert "did nothing: 0 of 3 repositories" in ended.err
 
 
+async def test_a_policy_that_matches_nothing_does_not_keep_others_from_being_followed(
+    transship: Transship, destination: FakeRegistry, file: Path
+) -> None:
+    policies = file.read_text().partition("policies:")[2]
+    idle = policies.replace("name: mirror", "name: idle").replace("team/**", "taem/**")
+    file.write_text(file.read_text().replace("policies:", f"policies:{idle.rstrip()}"))
+    ended = await transship("sync", file)
+    assert ended.code == 1
+    assert "policy 'idle' did nothing" in ended.err
+    assert destination.repository("mirror/app").tags.keys() == {"v1", "v2"}
+
+
+async def test_requests_are_counted_on_both_sides(
+    transship: Transship, source: FakeRegistry, destination: FakeRegistry, file: Path
+) -> None:
+    ended = await transship("sync", "--json", file)
+    summary = ended.objects[-1]
+    assert summary["source_requests"] == source.requests.count()
+    assert summary["destination_requests"] == destination.requests.count()
+
+
+async def test_an_address_without_a_scheme_is_told_which_there_are(
+    transship: Transship, file: Path, destination: FakeRegistry
+) -> None:
+    file.write_text(file.read_text().replace(destination.url, "/srv/mirror"))
+    ended = await transship("sync", file)
+    assert ended.code == 2
+    assert (
+        "registries[1].url: write '/srv/mirror' with one of https://, http://, oci://" in ended.err
+    )
+
+
 async def test_a_disabled_policy_is_skipped_aloud(
     transship: Transship, destination: FakeRegistry, file: Path
 ) -> None:

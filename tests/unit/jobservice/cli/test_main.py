@@ -12,7 +12,9 @@ SERVER_LIBRARIES = ("asyncpg", "arq", "redis", "pydantic", "aiohttp.web")
 
 def transship(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "jobservice.cli.main", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        program, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -49,3 +51,18 @@ def test_a_policy_file_goes_with_no_other_option(tmp_path: Path) -> None:
     ended = transship("policy", "create", "p", "--file", str(file), "--from", "hub", "--tags", "1")
     assert ended.returncode == 2
     assert "leave out --from, --tags" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["remote", "create", "r", "--url", "https://r", "-u", "ann"], "use --password-stdin"),
+        (["remote", "create", "r", "--url", "https://r", "--password-stdin"], "wants --username"),
+        (["remote", "create", "r", "--url", "https://r", "-u", "ann", "--password-stdin"], "empty"),
+        (["login", "https://r"], "use --password-stdin"),
+    ],
+)
+def test_a_password_comes_from_somewhere(arguments: list[str], told: str) -> None:
+    ended = transship(*arguments)
+    assert ended.returncode == 2
+    assert told in ended.stderr
