@@ -71,7 +71,7 @@ class House:
         return (self.folder / "log").read_text(errors="replace")[-3000:]
 
     def run(
-        self, *arguments: str, variables: Mapping[str, str] | None = None
+        self, *arguments: str, variables: Mapping[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run `transship` against it, as its administrator."""
         login = {
@@ -82,6 +82,7 @@ class House:
         return subprocess.run(
             [*PROGRAM, *arguments],
             env={**self._variables(), **login, **(variables or {})},
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=RUN_SECONDS,

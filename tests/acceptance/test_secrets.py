@@ -119,7 +119,7 @@ async def use(house: House, api: Api, registry: FakeRegistry) -> bytes:
         ("execution", "show", str(failed["id"])),
         ("login", house.url, "--username", "admin", "--password-stdin"),
     ):
-        ran = await asyncio.to_thread(house.run, *command)
+        ran = await asyncio.to_thread(house.run, *command, stdin=f"{WRONG_PASSWORD}\n")
         said += [ran.stdout, ran.stderr]
     return "\n".join(said).encode()
 
