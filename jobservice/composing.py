@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -32,8 +32,8 @@ class Parts:
     """What API and workers share."""
 
     settings: Settings
-    postgres_dsn: str
-    redis_dsn: str
+    postgres_dsn: str = field(repr=False)
+    redis_dsn: str = field(repr=False)
     database: Database
     keyring: Keyring
     transport: Transport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -46,7 +46,7 @@ class Changes:
     url: str | None = None
     credential_type: str | None = None
     access_key: str | None = None
-    access_secret: str | None = None
+    access_secret: str | None = field(default=None, repr=False)
     insecure: bool | None = None
     ca_certificate: str | None = None
     description: str | None = None

@@ -26,13 +26,16 @@ class Stream:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One request. `within` is how deep it may reach; `url` is sent as written."""
+    """One request. `within` is how deep it may reach; `url` is sent as written.
+
+    Tokens, passwords and signatures are in url, headers and body: none of them is in its repr.
+    """
 
     operation: str
     method: str
-    url: URL
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Stream | None = None
+    url: URL = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | Stream | None = field(default=None, repr=False)
     within: guard.Reach = guard.Reach.LOOPBACK
     trust: tls.Trust = field(default_factory=tls.Trust)
     on_hop: Callable[[str, int], None] | None = None

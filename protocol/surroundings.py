@@ -18,8 +18,8 @@ from protocol import guard
 class Proxies:
     """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as Go's httpproxy does."""
 
-    https: str | None = None
-    http: str | None = None
+    https: str | None = field(default=None, repr=False)  # they may hold a password
+    http: str | None = field(default=None, repr=False)
     exempt: tuple[str, ...] = ()
 
     def for_host(self, scheme: str, host: str, port: int) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pydantic
+
 from jobservice.api.models.base import HarborModel, Paging
 
 
@@ -12,7 +14,7 @@ class RegistryCredential(HarborModel):
 
     type: str | None = None
     access_key: str | None = None
-    access_secret: str | None = None
+    access_secret: str | None = pydantic.Field(default=None, repr=False)
 
 
 class Registry(HarborModel):
@@ -39,7 +41,7 @@ class RegistryUpdate(HarborModel):
     url: str | None = None
     credential_type: str | None = None
     access_key: str | None = None
-    access_secret: str | None = None
+    access_secret: str | None = pydantic.Field(default=None, repr=False)
     insecure: bool | None = None
     ca_certificate: str | None = None
 
@@ -52,7 +54,7 @@ class RegistryPing(HarborModel):
     url: str | None = None
     credential_type: str | None = None
     access_key: str | None = None
-    access_secret: str | None = None
+    access_secret: str | None = pydantic.Field(default=None, repr=False)
     insecure: bool | None = None
     ca_certificate: str | None = None
 
