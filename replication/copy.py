@@ -28,12 +28,10 @@ async def copy_transfer(
     source: ContentSource,
     destination: ContentStore,
     context: CopyContext,
-    standing: Descriptor | None = None,
     root: RawManifest | None = None,
 ) -> TransferReport:
     """Carry out a transfer and return what it moved.
 
-    `standing` is the root at the destination, if the caller has just seen it under all its tags;
     `root` is the source's manifest, if the caller has just read it.
 
     Raise CopyFailed when the artifact did not arrive whole: none of its tags was written then, and
@@ -43,7 +41,7 @@ async def copy_transfer(
     context.listener.transfer_started(transfer)
     report = None
     try:
-        await _ArtifactCopy(source, destination, context, tally, root).run(standing)
+        await _ArtifactCopy(source, destination, context, tally, root).run()
         report = tally.report()
         return report
     finally:
@@ -66,9 +64,9 @@ class _ArtifactCopy:
         self._nodes = NodeCopier(source, destination, context, tally)
         self._nodes.known = root
 
-    async def run(self, seen: Descriptor | None) -> None:
-        """Copy whatever is missing; `seen` saves looking."""
-        standing, missing = (seen, ()) if seen else await self._look()
+    async def run(self) -> None:
+        """Copy whatever is missing."""
+        standing, missing = await self._look()
         if standing is None:
             await self._copy_root()
             return

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapters.base import Adapter
-from protocol.content import ContentSource, ContentStore
-from protocol.descriptor import Descriptor
-from protocol.errors import Denied, NotFound
 from replication import copy, planning
 from replication.context import CopyContext
 from replication.errors import ReplicationError, Side, failing
@@ -117,45 +114,6 @@ async def perform(
         destination=destination.content(name),
         context=context,
     )
-
-
-async def copy_reference(
-    source: ContentSource,
-    reference: str,
-    destination: ContentStore,
-    *,
-    tag: str | None,
-    source_repository: str,
-    context: CopyContext | None = None,
-) -> TransferReport:
-    """Copy what a tag or digest names, under `tag` or under its digest alone; raise CopyFailed."""
-    used = context or CopyContext()
-    with failing(Side.SOURCE, "looking up", f"{source_repository} {reference}"):
-        root = await source.resolve(reference)
-    standing = None if used.force else await _standing(destination, tag or str(root.digest))
-    transfer = Transfer(
-        source_repository=source_repository,
-        destination_repository=destination.repository,
-        digest=root.digest,
-        tags=(tag,) if tag else (),
-        fresh=standing is None,
-    )
-    equal = standing is not None and standing.digest == root.digest
-    return await copy.copy_transfer(
-        transfer,
-        source=source,
-        destination=destination,
-        context=used,
-        standing=standing if equal else None,
-    )
-
-
-async def _standing(destination: ContentStore, reference: str) -> Descriptor | None:
-    with failing(Side.DESTINATION, "looking up", f"{destination.repository} {reference}"):
-        try:
-            return await destination.resolve(reference)
-        except (NotFound, Denied):
-            return None
 
 
 class _Run:

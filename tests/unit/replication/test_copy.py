@@ -12,7 +12,6 @@ from protocol.errors import Denied, Rejected
 from replication.context import CopyContext
 from replication.copy import copy_transfer
 from replication.errors import CopyFailed
-from replication.run import copy_reference
 from replication.transfer import Outcome, Transfer, TransferReport
 from tests.fakes.copying import Rig, platform_index
 from tests.fakes.registry.content import as_json
@@ -52,19 +51,13 @@ async def test_an_index_arrives_children_first(rig: Rig) -> None:
 
 async def test_an_index_of_two_platforms_stays_in_the_budget(rig: Rig) -> None:
     root = platform_index(rig.here, "v1")
-    await copy_reference(
-        rig.source.store("app"),
-        "v1",
-        rig.destination.store("mirror/app"),
-        tag="v1",
-        source_repository="app",
-    )
+    await rig.copy(root, "v1", companions=True)
     rig.assert_same(root)
     here, there = rig.source.requests, rig.destination.requests
-    assert here["resolve"] + here["read manifest"] + here["read blob"] == 1 + 3 + 11
+    assert here["resolve"] + here["read manifest"] + here["read blob"] == 3 + 11
     assert here["referrers"] + here["tags"] == 3 + 1
     written = there["begin blob"] + there["send blob"] + there["write manifest"]
-    assert there["resolve"] + written == 1 + 11 + 11 + 3
+    assert there["resolve"] + written == 11 + 11 + 3
 
 
 async def test_every_shape_of_artifact_arrives(rig: Rig) -> None:
@@ -193,16 +186,11 @@ async def test_what_is_there_costs_no_bytes_and_few_requests(rig: Rig) -> None:
     await rig.copy(root, "v1")
     rig.source.requests.clear()
     rig.destination.requests.clear()
-    report = await copy_reference(
-        rig.source.store("app"),
-        "v1",
-        rig.destination.store("mirror/app"),
-        tag="v1",
-        source_repository="app",
-        context=CopyContext(referrers=False),
-    )
+    rig.context = CopyContext(referrers=False)
+    report = await rig.copy(root, "v1", fresh=False)
     assert report.outcome is Outcome.UP_TO_DATE
-    assert rig.source.requests.total() + rig.destination.requests.total() == 2
+    # one more resolves the tag at the source, which is the plan's
+    assert rig.source.requests.total() + rig.destination.requests.total() == 1
 
 
 async def test_a_second_tag_of_a_known_artifact_is_one_put(rig: Rig) -> None:

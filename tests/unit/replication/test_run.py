@@ -10,11 +10,11 @@ from protocol.descriptor import Descriptor
 from protocol.digest import Digest
 from protocol.errors import Denied
 from replication.context import CopyContext
-from replication.errors import CopyFailed, PlanningFailed, Side
+from replication.errors import PlanningFailed
 from replication.policy import Filter, FilterKind, ReplicationPolicy
 from replication.progress import Silence
-from replication.run import copy_reference, run
-from replication.transfer import Outcome, Transfer, TransferReport
+from replication.run import run
+from replication.transfer import Transfer, TransferReport
 from tests.fakes.stores import MemoryAdapter, MemoryRegistry, refusal, unreachable
 
 POLICY = ReplicationPolicy(destination_namespace="mirror", flattening=1)
@@ -139,38 +139,6 @@ async def test_a_speed_limit_slows_a_transfer(destination: MemoryAdapter) -> Non
     await run(MemoryAdapter(registry), destination, replace(POLICY, speed_kilobits=512))
     # half a second at 64 KiB/s, less the burst of a quarter
     assert asyncio.get_running_loop().time() - started > 0.2
-
-
-async def test_an_absent_reference_names_the_source(destination: MemoryAdapter) -> None:
-    source = MemoryRegistry()
-    source.repository("a")
-    with pytest.raises(CopyFailed, match="looking up a v9 at the source") as caught:
-        await copy_reference(
-            source.store("a"),
-            "v9",
-            destination.content("b"),
-            tag="v9",
-            source_repository="a",
-        )
-    assert caught.value.side is Side.SOURCE
-
-
-async def test_a_reference_can_be_copied_under_another_tag_or_none(
-    destination: MemoryAdapter,
-) -> None:
-    source = MemoryRegistry()
-    root = source.repository("a").put_image("v1")
-    there = destination.content("b")
-
-    async def copied(tag: str | None) -> TransferReport:
-        return await copy_reference(source.store("a"), "v1", there, tag=tag, source_repository="a")
-
-    assert (await copied(None)).outcome is Outcome.COPIED
-    assert (await copied(None)).outcome is Outcome.UP_TO_DATE
-    assert (await copied("stable")).tags_written == 1
-    assert (await copied("stable")).outcome is Outcome.UP_TO_DATE
-    held = destination.registry.repositories["b"]
-    assert held.tags == {"stable": str(root.digest)}
 
 
 async def test_a_name_filter_with_a_list_copies_just_these(
