@@ -53,6 +53,7 @@ _TABLE: dict[str, tuple[int, type[RegistryError]]] = {
     "UNSUPPORTED": (405, errors.Unsupported),
     "UNAVAILABLE": (503, errors.Unavailable),
 }
+CODES = frozenset(_TABLE)
 MANIFEST_TOO_LARGE_STATUS = 413
 
 

@@ -67,7 +67,7 @@ def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == ROOMS
-    assert "config/default.toml" in names
+    assert {"config/default.toml", "config/examples/mirror.yaml"} <= {*names}
     assert any(name.startswith("database/migrations/") and name.endswith(".sql") for name in names)
 
 

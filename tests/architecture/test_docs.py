@@ -12,7 +12,9 @@ import pytest
 
 from adapters import plugins
 from config import settings
+from jobservice.api import application, failures, router
 from jobservice.cli import exit_codes, main
+from registry import errors as registry_errors
 from tests.architecture import sources
 from tests.breaks import __main__ as breaks
 
@@ -66,6 +68,28 @@ def test_an_exit_code_is_described(code: exit_codes.ExitCode) -> None:
 @pytest.mark.parametrize("kind", sorted(plugins.kinds()))
 def test_a_kind_is_described(kind: str) -> None:
     assert f"`{kind}`" in page("kinds.md")
+
+
+@pytest.mark.parametrize("tag", sorted({route.tag for route in application.ROUTES}))
+def test_a_tag_of_the_api_is_described(tag: str) -> None:
+    assert f"| `{tag}` |" in page("api.md")
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in application.ROUTES}))
+def test_a_path_of_the_api_is_described(path: str) -> None:
+    assert f"`{path.removeprefix(router.API_ROOT)}`" in page("api.md")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), sorted({(status, code) for _, status, code in failures.TABLE})
+)
+def test_an_error_code_of_the_api_is_described(status: int, code: str) -> None:
+    assert f"| {status} | `{code}` |" in page("errors.md")
+
+
+@pytest.mark.parametrize("code", sorted(registry_errors.CODES))
+def test_an_error_code_of_this_registry_is_described(code: str) -> None:
+    assert f"| {registry_errors.status_of(code)} | `{code}` |" in page("errors.md")
 
 
 def test_a_promise_names_tests_that_exist_and_breaks_that_do() -> None:
