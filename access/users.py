@@ -49,6 +49,12 @@ ADOPT_LIBRARY = (
 )
 
 
+async def is_empty(database: Database) -> bool:
+    """Tell whether nobody at all can log in yet."""
+    async with database.connection() as connection:
+        return not await connection.fetchval("SELECT EXISTS (SELECT FROM access.users)")
+
+
 async def ensure_admin(database: Database, password: str) -> bool:
     """Create the first sysadmin, `admin`; say whether it was created. Never changes a password."""
     async with database.connection() as connection:

@@ -2,6 +2,7 @@
 
 DatabaseError
 ├── DatabaseUnavailable      Postgres did not answer within the patience
+├── DatabaseRefused          Postgres answers and lets nobody in: name, password or database
 ├── PoolerRefused            a transaction pooler stands in front of Postgres
 ├── MigrationError
 │   ├── MigrationChanged     a file that was applied reads differently now
@@ -21,6 +22,10 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailable(DatabaseError):
     """Postgres could not be reached."""
+
+
+class DatabaseRefused(DatabaseError):
+    """Postgres is there; the DSN is wrong."""
 
 
 class PoolerRefused(DatabaseError):

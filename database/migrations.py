@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import asyncpg
-
-from database import keepalive
+from database import pool
 from database.errors import MigrationChanged, MigrationMissing
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -161,8 +159,7 @@ async def _run(connection: Any, file: Migration) -> None:
 
 @contextlib.asynccontextmanager
 async def _connected(dsn: str) -> AsyncIterator[Any]:
-    settings = {"application_name": "transship migrate", **keepalive.SERVER_SETTINGS}
-    connection = await asyncpg.connect(dsn, server_settings=settings)
+    connection = await pool.connect_once(dsn, application_name="transship migrate")
     try:
         yield connection
     finally:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, Self, TypeVar
 
@@ -16,7 +24,7 @@ import orjson
 import tenacity
 
 from database import keepalive, pooler
-from database.errors import DatabaseUnavailable
+from database.errors import DatabaseRefused, DatabaseUnavailable
 
 Result = TypeVar("Result")
 Record = Mapping[str, Any]
@@ -38,6 +46,13 @@ CONNECT_ERRORS = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+)
+# What no patience changes.
+_REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ClientConfigurationError,
 )
 # What the packages above catch, without knowing the driver.
 UniqueViolation = asyncpg.UniqueViolationError
@@ -112,14 +127,12 @@ class Database:
     ) -> Self:
         """Connect, waiting a few seconds for a Postgres that is starting.
 
-        Raise DatabaseUnavailable, or PoolerRefused behind a transaction pooler.
+        Raise DatabaseUnavailable or DatabaseRefused, or PoolerRefused behind a transaction pooler.
         """
-        try:
+        with _told():
             pool: Any = await _retrying(patience_seconds)(
                 _open_pool, dsn, application_name, max_size
             )
-        except CONNECT_ERRORS as error:
-            raise _unavailable(error) from error
         return cls(pool, dsn=dsn, application_name=application_name)
 
     @contextlib.asynccontextmanager
@@ -220,6 +233,18 @@ class Database:
             self._pool.terminate()
 
 
+async def connect_once(
+    dsn: str, *, application_name: str, patience_seconds: float = PATIENCE_SECONDS
+) -> Any:
+    """Return one asyncpg connection outside any pool, whose commands may take as long as they like.
+
+    Raise DatabaseUnavailable or DatabaseRefused.
+    """
+    arguments = {**_connect_arguments(application_name), "command_timeout": None}
+    with _told():
+        return await _retrying(patience_seconds)(asyncpg.connect, dsn, **arguments)
+
+
 async def _open_connection(dsn: str, application_name: str) -> Any:
     connection = await asyncpg.connect(dsn, **_connect_arguments(application_name))
     await prepare_connection(connection)
@@ -276,6 +301,20 @@ def _retrying(patience_seconds: float) -> tenacity.AsyncRetrying:
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=1.0),
         reraise=True,
     )
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say in a sentence why there is no connection."""
+    try:
+        yield
+    except _REFUSALS as error:
+        raise DatabaseRefused(
+            f"Postgres refuses TRANSSHIP_POSTGRES_DSN: {error}; check its user, password and"
+            " database"
+        ) from error
+    except CONNECT_ERRORS as error:
+        raise _unavailable(error) from error
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailable:

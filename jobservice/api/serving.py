@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from importlib import metadata
 
+import structlog
 from aiohttp import web
 
 from access import users
@@ -23,6 +24,8 @@ from jobservice.probing import Probes
 from jobservice.projects import Projects
 from jobservice.queue import TaskQueue
 from registry.http import routes
+
+log = structlog.get_logger(__name__)
 
 CONNECTIONS = 20
 # A transfer under way has this long to end before its connection is cut.
@@ -42,9 +45,7 @@ async def serve(
         ) as parts,
         TaskQueue.connected(parts.redis_dsn) as tasks,
     ):
-        if settings.admin_password is not None:
-            password = settings.admin_password.get_secret_value()
-            await users.ensure_admin(parts.database, password)
+        await _want_user(parts)
         runner = web.AppRunner(
             _application(parts, tasks),
             access_log=None,
@@ -59,6 +60,17 @@ async def serve(
             await _signal()
         finally:
             await runner.cleanup()
+
+
+async def _want_user(parts: Parts) -> None:
+    """Make the first user; where no password was set for it, say that nobody can log in."""
+    password = parts.settings.admin_password
+    if password is not None:
+        await users.ensure_admin(parts.database, password.get_secret_value())
+    elif await users.is_empty(parts.database):
+        log.warning(
+            "nobody_can_log_in", remedy="set TRANSSHIP_ADMIN_PASSWORD and start the API once more"
+        )
 
 
 def _application(parts: Parts, tasks: TaskQueue) -> web.Application:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from database import migrations, sealing
-from database.errors import DatabaseUnavailable, WrongKey
+from database import migrations, pool, sealing
+from database.errors import DatabaseRefused, DatabaseUnavailable, WrongKey
 from database.pool import Database
 
 
@@ -82,6 +83,21 @@ async def _end_listeners(dsn: str) -> None:
 async def test_a_server_that_is_not_there_is_one_sentence(unused_tcp_port: int) -> None:
     with pytest.raises(DatabaseUnavailable, match="did not answer within"):
         await Database.connect(f"postgres://127.0.0.1:{unused_tcp_port}/x", patience_seconds=0.2)
+
+
+async def test_migrations_wait_for_no_server_that_refuses_them(dsn: str) -> None:
+    nowhere = urlsplit(dsn)._replace(path="/nowhere").geturl()
+    with pytest.raises(DatabaseRefused, match="check its user, password and database"):
+        await migrations.pending(nowhere)
+    with pytest.raises(DatabaseRefused, match="check its user, password and database"):
+        await Database.connect(nowhere)
+
+
+async def test_a_migration_says_in_a_sentence_that_there_is_no_server(unused_tcp_port: int) -> None:
+    with pytest.raises(DatabaseUnavailable, match="check TRANSSHIP_POSTGRES_DSN"):
+        await pool.connect_once(
+            f"postgres://127.0.0.1:{unused_tcp_port}/x", application_name="x", patience_seconds=0.2
+        )
 
 
 async def test_migrations_are_applied_once(dsn: str) -> None:
