@@ -221,11 +221,17 @@ def _authority(url: URL) -> str:
 
 
 def _leads_on(request: Request, answer: Answer) -> bool:
-    if answer.status not in REDIRECTS or "Location" not in answer.headers:
+    """Say whether a redirect is followed; a body, which may hold a token, stays with its host."""
+    location = answer.headers.get("Location")
+    if answer.status not in REDIRECTS or location is None:
         return False
-    return request.method in {"GET", "HEAD"} or (
-        answer.status in {307, 308} and not isinstance(request.body, Stream)
-    )
+    if request.method in {"GET", "HEAD"}:
+        return True
+    if answer.status not in {307, 308} or isinstance(request.body, Stream):
+        return False
+    target = resolve(request.url, location)
+    same_host = bool(target.host) and target.origin() == request.url.origin()
+    return request.body is None or same_host
 
 
 def _redirected(request: Request, answer: Answer) -> Request:

@@ -10,7 +10,7 @@ import orjson
 from yarl import URL
 
 from protocol import links, transport
-from protocol.client.exchange import Call, Exchange, Reply
+from protocol.client.exchange import BODY_LIMIT_BYTES, Call, Exchange, Reply
 from protocol.errors import Rejected
 from protocol.request import redacted
 
@@ -78,6 +78,8 @@ def _is_usable(name: str) -> bool:
 
 
 def _object(reply: Reply, operation: str) -> dict[str, Any]:
+    if len(reply.body) > BODY_LIMIT_BYTES:
+        raise _unusable(reply, operation, f"one page is larger than {BODY_LIMIT_BYTES} bytes")
     try:
         value = orjson.loads(reply.body)
     except orjson.JSONDecodeError:

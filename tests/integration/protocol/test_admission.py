@@ -6,8 +6,9 @@ import pytest
 
 from protocol.client.registry import RegistryClient
 from protocol.credential import Credential
-from protocol.errors import Refused, Unauthorized, Unavailable
+from protocol.errors import Refused, RegistryError, Unauthorized, Unavailable
 from protocol.transport import Transport
+from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
 from tests.integration.protocol.connecting import IMPATIENT
 from tests.integration.protocol.content import LARGE, pieces, pointing_to, push, read
@@ -164,6 +165,21 @@ async def test_an_identity_token_is_exchanged_by_post(
     await client_of(guarded, transport, credential).repository("a/b").resolve("1.0")
     assert guarded.requests.count("POST", "token") == 1
     assert guarded.requests.count("GET", "token") == 0
+
+
+async def test_an_identity_token_does_not_follow_a_redirect_to_another_host(
+    guarded: FakeRegistry, transport: Transport
+) -> None:
+    guarded.door.identity_token = "refresh"
+    async with FakeRegistry() as other:
+        leads_away = {"Location": f"{other.url}/token"}
+        guarded.faults.add(
+            Fault(method="POST", kind="token", status=307, headers=leads_away, times=-1)
+        )
+        credential = Credential(identity_token="refresh")
+        with pytest.raises(RegistryError, match="get a token"):
+            await client_of(guarded, transport, credential).repository("a/b").resolve("1.0")
+        assert other.requests.count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])

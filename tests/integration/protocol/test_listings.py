@@ -124,3 +124,11 @@ async def test_a_sign_in_page_is_no_registry(
     registry.habits.html_everywhere = True
     with pytest.raises(Rejected, match="is this a registry"):
         await client.ping()
+
+
+async def test_a_page_without_end_is_said(registry: FakeRegistry, client: RegistryClient) -> None:
+    endless = b'{"tags": ["' + b"a" * 17_000_000
+    registry.faults.add(Fault(method="GET", kind="tags", replace_body=endless))
+    registry.repository("a/b").put_image("1.0")
+    with pytest.raises(Rejected, match="one page is larger than"):
+        await client.tags_page("a/b")
