@@ -6,11 +6,10 @@ server's libraries.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.metadata
 import sys
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from typer.core import TyperGroup
@@ -64,7 +63,7 @@ class LazyGroup(TyperGroup):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = typer.main.get_command(_imported(module).app)
+        command = typer.main.get_command(importlib.import_module(module).app)
         command.name = cmd_name
         command.help = _in_paragraphs(command.help)
         return command
@@ -78,16 +77,6 @@ app = typer.Typer(
     add_completion=False,
     help="Moves, prunes and reclaims container images.",
 )
-
-
-def _imported(module: str) -> Any:
-    """Import a module; what imports make stays for good, so the collector need not look at it."""
-    gc.disable()
-    try:
-        return importlib.import_module(module)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _in_paragraphs(text: str | None) -> str | None:

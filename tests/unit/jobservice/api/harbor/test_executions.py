@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from jobservice.api.harbor import executions
 from jobservice.domain.execution import Account, Effort, Execution, ExecutionStatus, Outcome
 from jobservice.domain.listing import AnyOf
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Task, TaskStatus
+from jobservice.domain.task import Task, TaskError, TaskStatus
 from jobservice.errors import InvalidRequest
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,6 +96,25 @@ def test_a_task_without_tags_is_one_item() -> None:
     shown = executions.task(task({}, started_at=None))
     assert shown.dst_resource == "mirror/app [1 item(s) in total]"
     assert shown.start_time == CREATED
+
+
+def test_a_failed_task_says_why() -> None:
+    why = TaskError(message="no such blob", kind="NotFound", side="source")
+    found = replace(task({}, started_at=STARTED), status=TaskStatus.FAILED, error=why)
+    shown = executions.task(found).transship
+    assert shown is not None
+    assert shown.error.model_dump() == why.to_json()
+    assert executions.task(task({}, started_at=STARTED)).transship is None
+
+
+def test_what_was_left_out_has_its_reasons() -> None:
+    effort = Effort(bytes_copied=0, bytes_saved=0, requests=1)
+    skipped = Outcome(reason="too shallow", count=2, examples=(("app", ""), ("web", "")))
+    shown = executions.execution(execution(), Account(effort=effort, outcomes=(skipped,)))
+    assert shown.transship is not None
+    [left_out] = shown.transship.left_out
+    assert (left_out.reason, left_out.count) == ("too shallow", 2)
+    assert left_out.examples == ["app", "web"]
 
 
 def test_filters_are_translated() -> None:
