@@ -67,7 +67,7 @@ breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks
 
 conformance: $(DEV_STAMP)
-	$(BIN)/python -m tests.conformance.run
+	$(BIN)/python -m tests.conformance
 
 # Pins that exist stay unless a range forces them; delete a file to take everything anew.
 LOCK := .cache/lock/bin/python -m piptools compile --quiet --allow-unsafe --generate-hashes --strip-extras \
