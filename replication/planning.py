@@ -58,10 +58,14 @@ async def plan_pages(
         selection=Selection.of(policy.filters),
         limits=limits or Limits(),
     )
-    at: Cursor | None = cursor or Cursor()
+    start = cursor or Cursor()
+    opened_before = {start.catalog}
+    at: Cursor | None = start
     while at is not None:
         page = await _catalog_page(scope, at)
-        following = None if page.cursor is None else Cursor(catalog=page.cursor)
+        in_circle = page.cursor in opened_before  # everything was listed then
+        opened_before.add(page.cursor)
+        following = Cursor(catalog=page.cursor) if page.cursor and not in_circle else None
         taken = [name for name in page.items if scope.selection.takes_repository(name)]
         rest = at.rest(taken)
         if at.finished is None:
@@ -115,7 +119,9 @@ async def _repositories(
         start = None
         for name in batch:
             page = firsts.pop(name)
-            while page.next_cursor is not None:
+            opened: set[str] = set()
+            while page.next_cursor is not None and page.next_cursor not in opened:
+                opened.add(page.next_cursor)
                 yield _planned(page, replace(done, repository=name, artifacts=page.next_cursor))
                 page = await surveys[name].page(page.next_cursor)
             done = replace(done, finished=name)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 
 import pytest
+from typing_extensions import override
 
+from adapters.base import Item, Page
 from protocol.content import ListedArtifact
 from protocol.digest import Digest
 from protocol.errors import InvalidPattern, NotFound, RateLimited, Unauthorized, Unsupported
@@ -277,3 +281,22 @@ async def test_a_failing_referrers_listing_fails_that_artifact() -> None:
     pages = await rig.plan()
     digest = Digest.parse(rig.here.repository("team/app00").tags["v0"])
     assert [f.reference for page in pages for f in page.failures] == [str(digest)]
+
+
+class Circling(MemoryAdapter):
+    """A source whose listings' last pages lead back to an earlier one."""
+
+    @override
+    def _cut(self, items: list[Item], cursor: str | None) -> Page[Item]:
+        page = super()._cut(items, cursor)
+        return page if page.cursor is not None else replace(page, cursor=str(self.page_size))
+
+
+async def test_listings_that_lead_in_a_circle_end() -> None:
+    rig = Rig()
+    rig.fill(repositories=5, tags=5)
+    rig.source = Circling(rig.here, page_size=2)
+    async with asyncio.timeout(5):
+        pages = await rig.plan()
+    assert pages[-1].cursor is None
+    assert len(set(planned(pages))) == 25
