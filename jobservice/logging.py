@@ -68,6 +68,8 @@ def configure(*, level: str = "info") -> None:
     root.setLevel(level.upper())
     # arq tells of every job at INFO, and of failures that Postgres knows better.
     logging.getLogger("arq").setLevel(logging.WARNING)
+    # asyncpg's pool prints a traceback per try while Postgres is away; our callers say it once.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from database.errors import DatabaseUnavailable
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,6 +30,9 @@ async def run(service: Service, stop: asyncio.Event) -> None:
         service.wake.clear()
         try:
             await service.tick()
+        except DatabaseUnavailable as error:
+            # Known weather: a sentence, not a traceback from each service.
+            log.warning("service_waits", service=service.name, reason=str(error))
         except Exception:
             log.exception("service_failed", service=service.name)
         await wait(service.seconds, service.wake, stop)
