@@ -125,6 +125,8 @@ def _object(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    if not _may_look(path.parent):
+        return {}
     try:
         value = orjson.loads(path.read_bytes() or b"{}")
     except (FileNotFoundError, NotADirectoryError):
@@ -134,6 +136,15 @@ def _read(path: Path) -> Mapping[str, Any]:
     except orjson.JSONDecodeError as error:
         raise CredentialsUnusable(f"{path} is not JSON: {error}") from None
     return value if isinstance(value, dict) else {}
+
+
+def _may_look(folder: Path) -> bool:
+    """Say whether what is in a folder can be ours: root's podman makes /run/containers private."""
+    try:
+        folder.stat()
+    except OSError as error:
+        return not isinstance(error, PermissionError)
+    return True
 
 
 async def _ask(helper: Helper, surroundings: Surroundings) -> Credential | None:

@@ -108,11 +108,13 @@ def _auth_files(environment: Mapping[str, str], home: Path, user_id: int) -> tup
     chosen = environment.get("REGISTRY_AUTH_FILE")
     if chosen:
         return (Path(chosen),)
-    runtime = Path(environment.get("XDG_RUNTIME_DIR") or f"/run/containers/{user_id}")
+    runtime = environment.get("XDG_RUNTIME_DIR")
     configuration = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
     return (
-        runtime / "containers/auth.json",
+        Path(runtime, "containers/auth.json")
+        if runtime
+        else Path(f"/run/containers/{user_id}/auth.json"),
         configuration / "containers/auth.json",
         docker / "config.json",
     )

@@ -6,6 +6,7 @@ the first test asks. A test gets a database cloned from a migrated template, and
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,14 @@ from database.pool import Database
 from jobservice.supervisor import embedded_postgres, embedded_valkey
 
 TEMPLATE = "template_migrated"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give skopeo somewhere to look for logins: without one it asks root's /run/containers."""
+    if "XDG_RUNTIME_DIR" not in os.environ:  # noqa: TID251 - what a login session gives its programs
+        folder = tempfile.TemporaryDirectory(prefix="transship-runtime-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["XDG_RUNTIME_DIR"] = folder.name  # noqa: TID251 - as above
 
 
 @pytest.fixture(scope="session")

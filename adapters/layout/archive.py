@@ -123,8 +123,7 @@ class ArchiveFiles:
 
     def _copy(self, tar: tarfile.TarFile, name: str) -> None:
         blob = self._open(name)
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = blob.size_bytes, 0o644
+        entry = _member(name, blob.size_bytes)
         tar.addfile(entry, _Reader(blob))
 
     def _blob_members(self) -> set[str]:
@@ -186,15 +185,22 @@ class Staging:
         return sorted(str(path.relative_to(self._path)) for path in found)
 
     def add(self, tar: tarfile.TarFile, name: str) -> None:
-        """Add a file to a tar, without owners and times: the same content gives the same bytes."""
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = (self._path / name).stat().st_size, 0o644
+        """Add a file to a tar, without times: the same content gives the same bytes."""
+        entry = _member(name, (self._path / name).stat().st_size)
         with (self._path / name).open("rb") as file:
             tar.addfile(entry, file)
 
     def discard(self) -> None:
         """Remove it."""
         shutil.rmtree(self._path)
+
+
+def _member(name: str, size_bytes: int) -> tarfile.TarInfo:
+    """Return a member that is ours: skopeo 1.9 gives what it unpacks to the owner that is named."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size_bytes, 0o644
+    entry.uid, entry.gid = os.geteuid(), os.getegid()
+    return entry
 
 
 class _Reader:

@@ -13,7 +13,7 @@ def test_an_empty_environment_knows_the_usual_places() -> None:
     around = Surroundings.of({}, home=HOME, user_id=1000)
     assert around.proxies == Proxies()
     assert [str(path) for path in around.auth_files] == [
-        "/run/containers/1000/containers/auth.json",
+        "/run/containers/1000/auth.json",
         "/home/me/.config/containers/auth.json",
         "/home/me/.docker/config.json",
     ]
