@@ -250,7 +250,7 @@ def _url_problems(url: str) -> Iterator[str]:
 def _certificate_problems(certificate: str) -> Iterator[str]:
     try:
         ssl.create_default_context(cadata=certificate)
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, TypeError, ValueError) as error:
         yield f"ca_certificate: is no PEM certificate: {error}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -20,9 +20,10 @@ JSON = "application/json"
 def parameters(model: type[Model], values: Mapping[str, str]) -> Model:
     """Read a path or a query; raise InvalidRequest."""
     try:
-        return model.model_validate(dict(values))
+        read = model.model_validate(dict(values))
     except ValidationError as error:
         raise InvalidRequest(_problems(error)) from error
+    return _storable(read)
 
 
 async def body(model: type[Model], request: web.Request) -> Model:
@@ -35,9 +36,33 @@ async def body(model: type[Model], request: web.Request) -> Model:
     if request.content_type != JSON:
         raise UnsupportedMediaType(request.content_type)
     try:
-        return model.model_validate_json(raw)
+        read = model.model_validate_json(raw)
     except ValidationError as error:
         raise InvalidRequest(_problems(error)) from error
+    return _storable(read)
+
+
+def _storable(read: Model) -> Model:
+    """Return what was read; raise InvalidRequest for text that Postgres cannot hold."""
+    places = list(_with_nul(read.model_dump(), ""))
+    if places:
+        raise InvalidRequest([f"{place}: holds a NUL character" for place in places])
+    return read
+
+
+def _with_nul(value: Any, place: str) -> Iterator[str]:
+    """Yield where a text holds a NUL, depth first."""
+    match value:
+        case str() if "\x00" in value:
+            yield place.removeprefix(".")
+        case dict():
+            for name, inner in value.items():
+                yield from _with_nul(inner, f"{place}.{name}")
+        case list():
+            for index, inner in enumerate(value):
+                yield from _with_nul(inner, f"{place}.{index}")
+        case _:
+            pass
 
 
 def _problems(error: ValidationError) -> list[str]:

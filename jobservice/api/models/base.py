@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,10 +35,13 @@ class Paging(BaseModel):
     page_size: Annotated[int, Field(ge=1, le=100)] = 10
 
 
+Id: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class ById(BaseModel):
     """A path that ends in an id."""
 
-    id: Annotated[int, Field(ge=0, lt=2**63)]
+    id: Id
 
 
 class Error(BaseModel):

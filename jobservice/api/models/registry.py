@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pydantic
 
-from jobservice.api.models.base import HarborModel, Paging
+from jobservice.api.models.base import HarborModel, Id, Paging
 
 
 class RegistryCredential(HarborModel):
@@ -20,7 +20,7 @@ class RegistryCredential(HarborModel):
 class Registry(HarborModel):
     """A registry endpoint; `type` is the adapter's kind."""
 
-    id: int | None = None
+    id: Id | None = None
     url: str | None = None
     name: str | None = None
     credential: RegistryCredential | None = None
@@ -49,7 +49,7 @@ class RegistryUpdate(HarborModel):
 class RegistryPing(HarborModel):
     """A registry to try: by id with what is to be different, or whole."""
 
-    id: int | None = None
+    id: Id | None = None
     type: str | None = None
     url: str | None = None
     credential_type: str | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from jobservice.api.models.base import ById, HarborModel, OwnModel, Paging
+from jobservice.api.models.base import ById, HarborModel, Id, OwnModel, Paging
 from jobservice.api.models.registry import Registry
 
 
@@ -152,7 +152,7 @@ class ExecutionListQuery(Paging):
     """GET /replication/executions."""
 
     sort: str | None = None
-    policy_id: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    policy_id: Id | None = None
     status: str | None = None
     trigger: str | None = None
 
@@ -168,4 +168,4 @@ class TaskListQuery(Paging):
 class TaskPath(ById):
     """A task within an execution."""
 
-    task_id: Annotated[int, Field(ge=0, lt=2**63)]
+    task_id: Id
