@@ -19,6 +19,7 @@ from protocol.errors import (
     ProtocolError,
     RangeNotSatisfiable,
     Rejected,
+    Unauthorized,
     Unavailable,
     Unreachable,
     Unsupported,
@@ -31,6 +32,7 @@ from replication.tally import Settled, Tally
 
 _CANCEL_SECONDS = 1.0
 _BACKOFF_LIMIT_SECONDS = 5.0
+_UNLISTED = (NotFound, Denied, Rejected, Unauthorized, Unsupported)
 _TRANSIENT = (Unreachable, Unavailable, RangeNotSatisfiable)
 
 
@@ -46,6 +48,8 @@ class BlobCopier:
         self._memory = context.memory
         self._repository = destination.repository
         self._tally = tally
+        self._new: bool | None = None
+        self._asking = asyncio.Lock()
 
     async def copy(self, blob: Descriptor) -> None:
         """Return when the blob is at the destination; raise CopyFailed.
@@ -126,12 +130,28 @@ class BlobCopier:
 
         Not where one is known to do them, nor in a repository that is new.
         """
-        if upload is None or self._memory.tells_by_mount or self._tally.transfer.fresh:
+        if upload is None or self._memory.tells_by_mount or await self._is_new():
             return upload
         if not await self._destination.has_blob(blob):
             return upload
         await _give_up(upload)
         return None
+
+    async def _is_new(self) -> bool:
+        """Say whether the destination repository has no tags; asked for once, if at all."""
+        async with self._asking:
+            if self._new is None:
+                self._new = self._tally.transfer.fresh or await self._has_no_tags()
+        return self._new
+
+    async def _has_no_tags(self) -> bool:
+        try:
+            async for page in self._destination.tags():
+                if page:
+                    return False
+        except _UNLISTED:
+            return False
+        return True
 
     async def _upload(self, blob: Descriptor, upload: BlobUpload) -> Settled:
         stream = VerifiedStream(
