@@ -8,6 +8,7 @@ WORKERS ?= 2
 
 RUN_STAMP := .venv/.stamp-run
 DEV_STAMP := .venv/.stamp-dev
+BENCH_STAMP := .venv/.stamp-bench
 BIN := .venv/bin
 
 # `python -m`: a script's first line breaks where the path has a space in it.
@@ -41,6 +42,10 @@ $(DEV_STAMP): $(RUN_STAMP) requirements/dev.txt
 	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	touch $@
 
+$(BENCH_STAMP): $(DEV_STAMP) requirements/bench.txt
+	$(PIP) install --quiet --require-hashes -r requirements/bench.txt
+	touch $@
+
 setup: $(RUN_STAMP)
 
 demo: setup
@@ -60,7 +65,7 @@ check: $(DEV_STAMP)
 	$(PYTEST) -q --no-header -n $(WORKERS) tests/architecture
 	$(BIN)/python -m tests.architecture.pure_coverage
 
-bench: $(DEV_STAMP)
+bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench
 
 breaks: $(DEV_STAMP)
@@ -70,7 +75,7 @@ conformance: $(DEV_STAMP)
 	$(BIN)/python -m tests.conformance
 
 # Pins that exist stay unless a range forces them; delete a file to take everything anew.
-LOCK := .cache/lock/bin/python -m piptools compile --quiet --allow-unsafe --generate-hashes --strip-extras \
+LOCK := .cache/lock/bin/python -m piptools compile --quiet --allow-unsafe --generate-hashes --no-strip-extras \
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 lock:
 	$(PYTHON) -m venv .cache/lock
@@ -78,6 +83,7 @@ lock:
 	$(LOCK) --output-file=requirements/run.txt pyproject.toml
 	$(LOCK) --output-file=requirements/build.txt requirements/build.in
 	$(LOCK) --output-file=requirements/dev.txt requirements/dev.in
+	$(LOCK) --output-file=requirements/bench.txt requirements/bench.in
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info
