@@ -24,8 +24,8 @@ class TaskStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the task has ended."""
-        return not NEXT[self]
+        """Whether the task has ended, unless an operator lets it try again."""
+        return self in FINAL
 
     def may_become(self, status: TaskStatus) -> bool:
         """Say whether `status` may follow; the schema refuses everything else too."""
@@ -48,9 +48,13 @@ NEXT: Mapping[TaskStatus, frozenset[TaskStatus]] = {
     ),
     TaskStatus.RETRYING: frozenset({TaskStatus.PENDING, TaskStatus.STOPPED}),
     TaskStatus.SUCCEEDED: frozenset(),
-    TaskStatus.FAILED: frozenset(),
-    TaskStatus.STOPPED: frozenset(),
+    # An operator lets it try again.
+    TaskStatus.FAILED: frozenset({TaskStatus.PENDING}),
+    TaskStatus.STOPPED: frozenset({TaskStatus.PENDING}),
 }
+
+
+FINAL = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,12 @@ def test_every_state_that_is_not_final_can_end() -> None:
         assert any(status.is_final for status in reached), start
 
 
-def test_final_states_are_final() -> None:
+def test_only_an_operator_reopens_what_ended_and_never_what_succeeded() -> None:
     final = {status for status in TaskStatus if status.is_final}
     assert final == {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED}
-    assert not any(status.may_become(other) for status in final for other in TaskStatus)
+    assert not any(TaskStatus.SUCCEEDED.may_become(other) for other in TaskStatus)
+    for status in final - {TaskStatus.SUCCEEDED}:
+        assert [o for o in TaskStatus if status.may_become(o)] == [TaskStatus.PENDING]
 
 
 @pytest.mark.parametrize("status", [s for s in TaskStatus if s is not TaskStatus.QUEUED])
