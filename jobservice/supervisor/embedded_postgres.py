@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jobservice.supervisor import errors, folders, identity, process, programs
+from jobservice.supervisor import errors, folders, identity, process, programs, socket_folders
 
 USER = "transship"
 DATABASE = "transship"
@@ -84,6 +84,7 @@ class EmbeddedPostgres:
         if self._running is not None:
             self._running.stop(signal.SIGINT, timeout_seconds=STOP_TIMEOUT_SECONDS)
             self._running = None
+            socket_folders.give_back(Path(self._sockets))
 
     def alive(self) -> bool:
         """Whether the server process runs."""
@@ -131,7 +132,11 @@ class EmbeddedPostgres:
             left.unlink()
 
     def _settings(self, who: process.Identity) -> list[str]:
-        sockets = folders.sockets(self.folder / "run", longest_name=LONGEST_SOCKET_NAME)
+        sockets = socket_folders.make(
+            self.folder / "run",
+            longest_name=LONGEST_SOCKET_NAME,
+            given_to=who.uid if who.how is process.How.USER else None,
+        )
         if who.how is process.How.USER:
             os.chown(sockets, who.uid, who.gid)
         settings = {**SETTINGS, "unix_socket_directories": str(sockets)}

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobservice.supervisor import folders, process, programs
+from jobservice.supervisor import folders, process, programs, socket_folders
 
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 30.0
@@ -27,8 +27,7 @@ class EmbeddedValkey:
     @property
     def socket(self) -> Path:
         """Its only door."""
-        sockets = folders.sockets(self.folder / "run", longest_name=SOCKET_NAME)
-        return sockets / SOCKET_NAME
+        return self._sockets / SOCKET_NAME
 
     def dsn(self) -> str:
         """URL for redis-py and arq."""
@@ -57,10 +56,15 @@ class EmbeddedValkey:
         if self._running is not None:
             self._running.stop(signal.SIGTERM, timeout_seconds=STOP_TIMEOUT_SECONDS)
             self._running = None
+            socket_folders.give_back(self._sockets)
 
     def alive(self) -> bool:
         """Whether the server process runs."""
         return self._running is not None and self._running.alive()
+
+    @property
+    def _sockets(self) -> Path:
+        return socket_folders.path(self.folder / "run", longest_name=SOCKET_NAME)
 
     @property
     def _log(self) -> Path:
@@ -71,6 +75,7 @@ class EmbeddedValkey:
         return self.folder / "pid"
 
     def _start_new(self) -> None:
+        socket_folders.make(self.folder / "run", longest_name=SOCKET_NAME)
         self.socket.unlink(missing_ok=True)
         data = folders.private(self.folder / "data")
         self._running = process.spawn(

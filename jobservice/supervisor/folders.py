@@ -1,29 +1,24 @@
-"""Private folders, folders short enough for sockets, and the lock of a data folder."""
+"""Private folders, and the lock of a data folder."""
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from jobservice.supervisor import errors
 
-# sockaddr_un holds 108 bytes with the closing zero (man 7 unix); some clients want one less.
-LONGEST_SOCKET_PATH = 107
-# What goes into a DSN without any quoting, which not every client undoes.
-PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 
+def private(path: Path, *, given_to: int | None = None) -> Path:
+    """Make the folder, readable by its owner only.
 
-def private(path: Path) -> Path:
-    """Make the folder, readable by its owner only; refuses one that belongs to somebody else."""
+    Refuses one that belongs to somebody else than us or the user id that it was given to before.
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = path.lstat()
-    if found.st_uid != os.geteuid():
+    if found.st_uid not in {os.geteuid(), given_to}:
         raise errors.WrongFolder(
             f"{path} belongs to user id {found.st_uid} and we run as {os.geteuid()}: "
             "run as its owner or choose another folder with --data"
@@ -31,18 +26,6 @@ def private(path: Path) -> Path:
     if found.st_mode & 0o077:
         path.chmod(0o700)
     return path
-
-
-def sockets(folder: Path, *, longest_name: str) -> Path:
-    """Private folder for sockets: `folder` itself, or one under /tmp named after its hash.
-
-    The second when a socket's path would not fit or would need quoting in a DSN.
-    """
-    path = str(folder / longest_name)
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH and PLAIN_PATH.fullmatch(path):
-        return private(folder)
-    mark = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    return private(Path(tempfile.gettempdir()) / f"transship-{os.geteuid()}-{mark}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from config import settings as configuration
 from config.settings import Settings
 from database import migrations
-from jobservice.supervisor import children, errors, folders
+from jobservice.supervisor import children, errors, folders, socket_folders
 from jobservice.supervisor.children import Child, Stop
 from jobservice.supervisor.household import Household, Server
 
@@ -46,6 +46,7 @@ async def run(request: Request, voice: Voice) -> None:
     """Serve until SIGTERM or SIGINT; raises SupervisorError or a database error when it cannot."""
     folders.private(request.folder)
     with folders.locked(request.folder), _signals() as stop:
+        socket_folders.tidy()
         household = Household.of(request.folder, request.settings)
         try:
             for server in household.servers().values():

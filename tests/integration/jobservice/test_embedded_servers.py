@@ -150,6 +150,29 @@ def test_sockets_and_data_are_private(own_postgres: embedded_postgres.EmbeddedPo
         connection.connect(f"{where}/.s.PGSQL.5432")
 
 
+async def test_stopped_servers_leave_no_folder_of_sockets(
+    own_postgres: embedded_postgres.EmbeddedPostgres, folder: Path
+) -> None:
+    valkey = embedded_valkey.EmbeddedValkey(folder=folder / "a space", die_with_parent=True)
+    valkey.start()
+    postgres_sockets = Path(own_postgres.dsn().split("host=")[1].split("&")[0])
+    both = (postgres_sockets, valkey.socket.parent)
+    assert all(sockets.parent == Path(tempfile.gettempdir()) for sockets in both)
+    own_postgres.stop()
+    valkey.stop()
+    assert not any(sockets.exists() for sockets in both)
+
+
+def test_a_folder_that_was_given_to_another_user_may_be_his(folder: Path) -> None:
+    path = folders.private(folder / "run")
+    if os.geteuid() != 0:
+        pytest.skip("only root gives folders away")
+    os.chown(path, 65534, 65534)
+    assert folders.private(path, given_to=65534) == path
+    with pytest.raises(errors.WrongFolder):
+        folders.private(path)
+
+
 def test_a_dead_server_is_noticed_and_started_again(
     own_valkey: embedded_valkey.EmbeddedValkey,
 ) -> None:
