@@ -47,6 +47,15 @@ CONNECT_ERRORS = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+# What a statement raises when Postgres goes; what it did may be committed.
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+# These say it only when the connection is closed besides.
+_PERHAPS_GONE = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # What no patience changes.
 _REFUSALS = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -111,10 +120,13 @@ class Connection(Protocol):
 class Database:
     """A pool of connections to one Postgres; build it with `connect`, end it with `close`."""
 
-    def __init__(self, pool: Any, *, dsn: str, application_name: str) -> None:
+    def __init__(
+        self, pool: Any, *, dsn: str, application_name: str, patience_seconds: float
+    ) -> None:
         self._pool = pool
         self._dsn = dsn
         self._application_name = application_name
+        self._patience_seconds = patience_seconds
 
     @classmethod
     async def connect(
@@ -125,25 +137,36 @@ class Database:
         max_size: int = 10,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> Self:
-        """Connect, waiting a few seconds for a Postgres that is starting.
+        """Connect; now and later a Postgres that is starting has `patience_seconds`.
 
         Raise DatabaseUnavailable or DatabaseRefused, or PoolerRefused behind a transaction pooler.
         """
-        with _told():
+        with _told(patience_seconds):
             pool: Any = await _retrying(patience_seconds)(
                 _open_pool, dsn, application_name, max_size
             )
-        return cls(pool, dsn=dsn, application_name=application_name)
+        return cls(
+            pool,
+            dsn=dsn,
+            application_name=application_name,
+            patience_seconds=patience_seconds,
+        )
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection; dead ones are replaced, a restarting Postgres is waited for.
 
-        Raise DatabaseUnavailable after PATIENCE_SECONDS.
+        Raise DatabaseUnavailable when patience ends, and when it dies under a statement.
         """
         connection = await self._acquire()
         try:
             yield connection
+        except (*_GONE, *_PERHAPS_GONE) as error:
+            if isinstance(error, _GONE) or _is_gone(connection):
+                raise DatabaseUnavailable(
+                    f"Postgres went away under a statement: {error}"
+                ) from error
+            raise
         finally:
             await self._pool.release(connection)
 
@@ -153,9 +176,9 @@ class Database:
         except CONNECT_ERRORS:  # the usual road pays nothing for retries
             pass
         try:
-            return await _retrying(PATIENCE_SECONDS)(self._acquire_once)
+            return await _retrying(self._patience_seconds)(self._acquire_once)
         except CONNECT_ERRORS as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, self._patience_seconds) from error
 
     async def _acquire_once(self) -> Any:
         return await self._pool.acquire()
@@ -241,7 +264,7 @@ async def connect_once(
     Raise DatabaseUnavailable or DatabaseRefused.
     """
     arguments = {**_connect_arguments(application_name), "command_timeout": None}
-    with _told():
+    with _told(patience_seconds):
         return await _retrying(patience_seconds)(asyncpg.connect, dsn, **arguments)
 
 
@@ -289,6 +312,13 @@ def _encode_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # it died, and the pool took it back
+        return True
+
+
 async def _reset(connection: Any) -> None:
     """Leave out asyncpg's reset query: nothing here changes session state; it is a round trip."""
     del connection
@@ -304,7 +334,7 @@ def _retrying(patience_seconds: float) -> tenacity.AsyncRetrying:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _told(patience_seconds: float) -> Iterator[None]:
     """Say in a sentence why there is no connection."""
     try:
         yield
@@ -314,12 +344,12 @@ def _told() -> Iterator[None]:
             " database"
         ) from error
     except CONNECT_ERRORS as error:
-        raise _unavailable(error) from error
+        raise _unavailable(error, patience_seconds) from error
 
 
-def _unavailable(error: BaseException) -> DatabaseUnavailable:
+def _unavailable(error: BaseException, patience_seconds: float) -> DatabaseUnavailable:
     reason = str(error) or type(error).__name__
     return DatabaseUnavailable(
-        f"Postgres did not answer within {PATIENCE_SECONDS:.0f} s: {reason}; "
+        f"Postgres did not answer within {patience_seconds:g} s: {reason}; "
         "check TRANSSHIP_POSTGRES_DSN and that the server runs"
     )

@@ -40,6 +40,32 @@ async def test_a_killed_connection_is_replaced(database: Database, dsn: str) -> 
         assert await connection.fetchval("SELECT pg_backend_pid()") != victim
 
 
+@pytest.mark.parametrize("in_transaction", [True, False])
+async def test_a_connection_that_dies_under_a_statement_is_said_to_be_unavailable(
+    database: Database, *, in_transaction: bool
+) -> None:
+    borrowed = database.transaction if in_transaction else database.connection
+    with pytest.raises(DatabaseUnavailable, match="went away under a statement"):
+        async with borrowed() as connection:
+            await connection.fetchval("SELECT pg_terminate_backend(pg_backend_pid())")
+    async with borrowed() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_fault_of_ours_is_not_blamed_on_postgres(database: Database) -> None:
+    with pytest.raises(OSError, match="our own"):
+        async with database.transaction():
+            raise OSError("our own")
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await _take_too_long(database)
+
+
+async def _take_too_long(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL statement_timeout = 1")
+        await connection.execute("SELECT pg_sleep(5)")
+
+
 async def test_notifications_arrive_and_survive_a_lost_connection(
     database: Database, dsn: str
 ) -> None:
