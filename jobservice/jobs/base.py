@@ -32,10 +32,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snoozed:
-    """The job cannot run now; it waits without spending an attempt."""
+    """The job cannot run now; it waits without spending an attempt.
+
+    With `endpoint_id` a registry asked for the pause: every task that talks to it waits too.
+    """
 
     delay_seconds: float
     reason: TaskError | None = None
+    endpoint_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +79,17 @@ class Run(Protocol):
 
 
 class JobType(ABC):
-    """The code for a task. One instance serves all tasks of its type in a process."""
+    """The code for a task. One instance serves all tasks of its type in a process.
+
+    `concurrency` is how many of its tasks run at once over all workers; None: as many as there
+    are slots.
+    """
 
     name: ClassVar[str]
     queue: ClassVar[str]
     retry: ClassVar[RetryRule] = RetryRule()
     timeout_seconds: ClassVar[float] = 24 * 3600.0
+    concurrency: ClassVar[int | None] = None
 
     @abstractmethod
     async def run(self, run: Run) -> Answer:
