@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console
@@ -43,7 +45,9 @@ class _Rate(ProgressColumn):
 class Bars(Silence):
     """Draws bars with bytes, rate and time left; what ends scrolls up above them."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(
+        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console or Console(highlight=False)
         self._progress = Progress(
             TextColumn(
@@ -57,6 +61,7 @@ class Bars(Silence):
             TimeRemainingColumn(),
             expand=True,
             console=self._console,
+            get_time=clock,
             transient=True,
         )
         self._all = self._progress.add_task("", total=0)
