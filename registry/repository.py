@@ -36,10 +36,11 @@ PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """How an upload begins: hints, all optional."""
+    """How an upload begins: hints, all optional. `mount_bytes`: how large the blob has to be."""
 
     mount: Digest | None = None
     mount_from: str | None = None
+    mount_bytes: int | None = None
     algorithm: Algorithm = Algorithm.SHA256
 
 
@@ -129,13 +130,14 @@ class LocalRepository:
         return blob
 
     async def has_blob(self, blob: Descriptor) -> bool:
-        """Say whether the blob is there."""
+        """Say whether the blob is there; raise SizeMismatch if it is, with another size."""
         try:
-            await self.find_blob(blob.digest, renew=True)
+            found = await self.find_blob(blob.digest, renew=True)
         except RegistryError as error:
             if error.faults[0].code == "BLOB_UNKNOWN":
                 return False
             raise
+        _agree(blob.size_bytes, found.size_bytes)
         return True
 
     def read_blob(
@@ -149,8 +151,7 @@ class LocalRepository:
         self, blob: Descriptor, offset_bytes: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         row = await self.find_blob(blob.digest)
-        if row.size_bytes != blob.size_bytes:
-            raise SizeMismatch(expected_bytes=blob.size_bytes, actual_bytes=row.size_bytes)
+        _agree(blob.size_bytes, row.size_bytes)
         try:
             async with self._storage.read(row.storage_key, offset_bytes=offset_bytes) as chunks:
                 yield chunks
@@ -250,15 +251,23 @@ class LocalRepository:
                 return False
         repository_id = await self._ensure(connection)
         assert beginning.mount is not None  # noqa: S101 the caller has looked
-        return await blobs.mount(connection, repository_id, beginning.mount, source=source)
+        found = await blobs.mount(connection, repository_id, beginning.mount, source=source)
+        if found is not None and beginning.mount_bytes is not None:
+            _agree(beginning.mount_bytes, found)
+        return found is not None
 
     async def begin_blob(
         self, blob: Descriptor, *, mount_from: str | None = None
     ) -> LocalUpload | None:
-        """Open an upload; None when the blob is there, here or in another repository."""
+        """Open an upload; None when the blob is there, here or in another repository.
+
+        Raise SizeMismatch if it is there with another size than promised.
+        """
         del mount_from  # whoever may read all mounts from wherever it is
         upload_id = await self.begin_upload(
-            Beginning(mount=blob.digest, algorithm=blob.digest.algorithm)
+            Beginning(
+                mount=blob.digest, mount_bytes=blob.size_bytes, algorithm=blob.digest.algorithm
+            )
         )
         return LocalUpload(self.uploads, upload_id, blob) if upload_id else None
 
@@ -370,3 +379,8 @@ class LocalRepository:
 
     def _refuse(self, code: str, message: str, operation: str) -> RegistryError:
         return refusal(code, message, operation=operation, repository=self._name)
+
+
+def _agree(expected_bytes: int, actual_bytes: int) -> None:
+    if expected_bytes != actual_bytes:
+        raise SizeMismatch(expected_bytes=expected_bytes, actual_bytes=actual_bytes)

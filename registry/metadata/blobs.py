@@ -93,19 +93,20 @@ WHERE b.digest = $2 AND EXISTS (
 )
 FOR KEY SHARE OF b
 ON CONFLICT (repository_id, blob_id) DO UPDATE SET lease_until = excluded.lease_until
-RETURNING blob_id
+RETURNING (SELECT b.size_bytes FROM registry.blobs b WHERE b.id = blob_id)
 """
 
 
 async def mount(
     connection: Connection, repository_id: int, digest: Digest, *, source: str | None
-) -> bool:
-    """Link a blob that `source`, or any repository for None, has; say whether it was there."""
+) -> int | None:
+    """Link a blob that `source`, or any repository for None, has; return its size, if there."""
     stored = digests.encode(digest)
     try:
-        return await connection.fetchval(MOUNT, repository_id, stored, source) is not None
+        size_bytes: int | None = await connection.fetchval(MOUNT, repository_id, stored, source)
     except pool.REFERENCE_VIOLATIONS:  # collected between look-up and link
-        return False
+        return None
+    return size_bytes
 
 
 UNLINK = """

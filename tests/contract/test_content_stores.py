@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -122,6 +123,16 @@ async def test_a_blob_that_is_there_is_not_asked_for_again(store: ContentStore) 
     await artifacts.put_image(store, IMAGE, tag="1.0")
     assert await store.has_blob(LAYER.descriptor)
     assert await store.begin_blob(LAYER.descriptor, mount_from=store.repository) is None
+
+
+async def test_a_blob_of_another_size_does_not_count_as_there(store: ContentStore) -> None:
+    await artifacts.put_image(store, IMAGE, tag="1.0")
+    promised = replace(LAYER.descriptor, size_bytes=len(LAYER.body) + 1)
+    try:
+        there = await store.has_blob(promised)
+    except SizeMismatch:
+        there = False
+    assert not there
 
 
 async def test_a_blob_of_another_repository_is_mounted_where_that_is_promised(

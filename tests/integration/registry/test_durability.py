@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,17 @@ async def test_what_is_not_what_was_promised_ends_the_upload(repository: LocalRe
         with pytest.raises(NotFound):
             await upload.recover()
     assert not await repository.has_blob(a_blob(b"content"))
+
+
+async def test_a_promise_of_another_size_is_noticed_where_the_blob_is_already(
+    registry: Registry, repository: LocalRepository
+) -> None:
+    await push(repository, b"content")
+    wrong = replace(a_blob(b"content"), size_bytes=70)
+    elsewhere = registry.repository("library/other", SYSTEM)
+    for one in (repository, elsewhere):
+        with pytest.raises(SizeMismatch, match="70"):
+            await one.begin_blob(wrong)
 
 
 async def test_an_upload_whose_bytes_are_lost_says_so(
