@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from access import audit
 from adapters.base import AdapterInfo
-from database.pool import Database
+from database.pool import Connection, Database
 from jobservice import unbuilt
 from jobservice.checking import Checker
 from jobservice.connecting import LAYOUT_KIND, LOCAL_ENDPOINT, Connector, described
@@ -83,6 +84,7 @@ class Endpoints:
             endpoint_id = await rows.next_id(connection)
             sealed = self.connector.seal(endpoint_id, secret)
             await rows.insert(connection, endpoint_id, settings, sealed)
+            await _record(connection, audit.Event.CREATE_REGISTRY, endpoint_id, settings)
         return endpoint_id
 
     async def update(self, endpoint_id: int, wanted: Changes) -> None:
@@ -101,6 +103,7 @@ class Endpoints:
                 raise Changed("registry", endpoint_id)
             sealed = self.connector.seal(endpoint_id, secret)
             await rows.update(connection, endpoint_id, settings, sealed)
+            await _record(connection, audit.Event.UPDATE_REGISTRY, endpoint_id, settings)
 
     async def ping(self, endpoint_id: int | None, wanted: Changes) -> None:
         """Try a registry, stored or not; raise UnhealthyEndpoint with the reason.
@@ -123,7 +126,8 @@ class Endpoints:
     async def delete(self, endpoint_id: int) -> None:
         """Forget an endpoint that nothing uses; raise NotFound, EndpointInUse."""
         async with self.database.transaction() as connection:
-            if await rows.get_locked(connection, endpoint_id) is None:
+            found = await rows.get_locked(connection, endpoint_id)
+            if found is None:
                 raise NotFound("registry", endpoint_id)
             users = await rows.policies_using(connection, endpoint_id)
             if users:
@@ -138,6 +142,7 @@ class Endpoints:
                     f" ({', '.join(map(str, running))}); stop them or wait for their end"
                 )
             await rows.delete(connection, endpoint_id)
+            await _record(connection, audit.Event.DELETE_REGISTRY, endpoint_id, found.settings)
 
     async def info(self, endpoint_id: int) -> AdapterInfo:
         """Return what the endpoint's adapter declares; raise NotFound."""
@@ -184,6 +189,17 @@ class Endpoints:
     @property
     def _checker(self) -> Checker:
         return Checker(database=self.database, connector=self.connector)
+
+
+async def _record(
+    connection: Connection, event: audit.Event, endpoint_id: int, settings: EndpointSettings
+) -> None:
+    entry = audit.Entry(
+        event=event,
+        resource=settings.name,
+        details={"id": endpoint_id, "type": settings.kind, "url": settings.url},
+    )
+    await audit.record(connection, entry)
 
 
 def _applied(before: EndpointSettings, wanted: Changes) -> EndpointSettings:

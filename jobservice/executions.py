@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from access import audit
 from database.pool import Database
 from jobservice.domain.execution import Account, Execution, NewExecution
 from jobservice.domain.listing import Listing, Rows
@@ -27,6 +28,9 @@ async def stop(database: Database, execution_id: int) -> None:
     """
     async with database.transaction() as connection:
         requested = await stopping_store.request(connection, execution_id)
+        if requested:
+            entry = audit.Entry(event=audit.Event.STOP_EXECUTION, resource=str(execution_id))
+            await audit.record(connection, entry)
     if requested is None:
         raise NotFound("execution", execution_id)
     if requested:

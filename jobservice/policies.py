@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from croniter import croniter
 
+from access import audit
 from adapters.base import AdapterInfo
 from database.pool import Connection, Database
 from jobservice import unbuilt
@@ -63,7 +64,9 @@ class Policies:
         """Remember a policy and return its id; raise InvalidRequest, NameTaken."""
         async with self.database.transaction() as connection:
             await self._refuse(connection, settings)
-            return await rows.insert(connection, settings)
+            policy_id = await rows.insert(connection, settings)
+            await _record(connection, audit.Event.CREATE_POLICY, policy_id, settings)
+        return policy_id
 
     async def update(self, policy_id: int, settings: PolicySettings) -> None:
         """Replace a policy; raise NotFound, InvalidRequest, NameTaken."""
@@ -72,11 +75,13 @@ class Policies:
                 raise NotFound("replication policy", policy_id)
             await self._refuse(connection, settings)
             await rows.update(connection, policy_id, settings)
+            await _record(connection, audit.Event.UPDATE_POLICY, policy_id, settings)
 
     async def delete(self, policy_id: int) -> None:
         """Forget a policy; raise NotFound, PolicyRunning."""
         async with self.database.transaction() as connection:
-            if await rows.get_locked(connection, policy_id) is None:
+            found = await rows.get_locked(connection, policy_id)
+            if found is None:
                 raise NotFound("replication policy", policy_id)
             unfinished = await execution_rows.unfinished_of_policy(connection, policy_id)
             if unfinished:
@@ -85,6 +90,7 @@ class Policies:
                     f" ({', '.join(map(str, unfinished))}); stop them or wait for their end"
                 )
             await rows.delete(connection, policy_id)
+            await _record(connection, audit.Event.DELETE_POLICY, policy_id, found.settings)
 
     async def start(self, policy_id: int, *, started_by: str) -> int:
         """Start a policy by hand and return the execution's id.
@@ -103,7 +109,15 @@ class Policies:
                 zone=found.zone,
                 started_by=started_by,
             )
-            return await execution_rows.insert(connection, new)
+            execution_id = await execution_rows.insert(connection, new)
+            entry = audit.Entry(
+                event=audit.Event.START_EXECUTION,
+                resource=str(execution_id),
+                description=f"of the replication policy {found.settings.name}",
+                details={"policy_id": policy_id},
+            )
+            await audit.record(connection, entry)
+        return execution_id
 
     async def _refuse(self, connection: Connection, settings: PolicySettings) -> None:
         ends = await endpoint_rows.by_ids_kept(connection, _mentioned(settings))
@@ -124,6 +138,17 @@ class Policies:
                 return None
             kind = ends[settings.source_endpoint_id].settings.kind
         return self.connector.kinds().get(kind)
+
+
+async def _record(
+    connection: Connection, event: audit.Event, policy_id: int, settings: PolicySettings
+) -> None:
+    entry = audit.Entry(
+        event=event,
+        resource=settings.name,
+        details={"id": policy_id, "enabled": settings.enabled, "trigger": settings.trigger.value},
+    )
+    await audit.record(connection, entry)
 
 
 async def _snapshot(connection: Connection, policy_id: int) -> tuple[StoredPolicy, PolicySnapshot]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from access import projects
+from access import audit, projects
 from access.identity import Principal
 from access.projects import Project, Query
 from database.pool import Database
@@ -38,7 +38,14 @@ class Projects:
     async def create(self, name: str, *, public: bool, owner: Principal) -> Project:
         """Make a project; raise InvalidProjectName, ProjectExists."""
         async with self.database.transaction() as connection:
-            return await projects.create(connection, name=name, public=public, owner=owner)
+            made = await projects.create(connection, name=name, public=public, owner=owner)
+            entry = audit.Entry(
+                event=audit.Event.CREATE_PROJECT,
+                resource=made.name,
+                details={"id": made.id, "public": public},
+            )
+            await audit.record(connection, entry)
+        return made
 
     async def delete(self, key: str | int) -> None:
         """Remove a project that no repository is in; raise ProjectNotFound, ProjectNotEmpty."""

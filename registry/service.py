@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
-from access import authorisation, projects
+from access import audit, authorisation, projects
 from access.identity import Principal
 from access.projects import Project
 from database.pool import Database
@@ -64,3 +64,9 @@ class Registry:
         async with self._database.transaction() as connection:
             await repositories.delete_empty(connection, project.id)
             await projects.delete(connection, project)
+            entry = audit.Entry(
+                event=audit.Event.DELETE_PROJECT,
+                resource=project.name,
+                details={"id": project.id},
+            )
+            await audit.record(connection, entry)

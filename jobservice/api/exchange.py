@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from access.identity import ANONYMOUS, Principal
 from database.errors import DatabaseUnavailable
-from jobservice.api import answering, failures, reading
+from jobservice.api import answering, auditing, failures, reading
 from jobservice.api.errors import Forbidden, Unauthenticated
 from jobservice.api.models.base import unknown_fields
 from jobservice.api.router import Call, Permission, Route
@@ -21,8 +21,8 @@ from jobservice.api.services import Services
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_GRAMMAR = re.compile(r"[!-~]{1,128}")
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-Answerer = Callable[[web.Request, str], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answerer = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +32,11 @@ def handler(
 ) -> Handler:
     """Wrap an answerer: give the request its id, and turn whatever is raised into an answer."""
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         request_id = _request_id(request)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                response = await answer(request, request_id)
+                response: web.StreamResponse = await answer(request, request_id)
             except Exception as error:  # noqa: BLE001  a response is mapped here, STYLE rule 12
                 response = failures.response(error, request_id=request_id)
         response.headers[REQUEST_ID] = request_id
@@ -48,43 +48,61 @@ def handler(
 def route_handler(route: Route, services: Services) -> Handler:
     """Return what aiohttp calls for a route."""
 
-    async def answer(request: web.Request, request_id: str) -> web.Response:
+    async def answer(request: web.Request, request_id: str) -> web.StreamResponse:
         del request_id
-        principal = await admitted(request, services, route.permission)
-        call = Call(
-            request=request,
-            services=services,
-            principal=principal,
-            path=reading.parameters(route.parameters, request.match_info),
-            query=reading.parameters(route.query, request.query),
-            body=await reading.body(route.body, request),
-        )
-        call.ignored += [*unknown_fields(call.query), *unknown_fields(call.body)]
-        response = await route.handler(call)
-        if call.ignored:
-            log.warning("ignored_in_request", operation=route.operation_id, names=call.ignored)
-            answering.warn(response, call.ignored)
-        return response
+        principal = await _identified(request, services, route.permission)
+        async with auditing.audited(route, request, principal, services.database):
+            _admit(principal, route.permission)
+            return await _answered(route, request, services, principal)
 
     return handler(answer)
 
 
+async def _answered(
+    route: Route, request: web.Request, services: Services, principal: Principal
+) -> web.StreamResponse:
+    call = Call(
+        request=request,
+        services=services,
+        principal=principal,
+        path=reading.parameters(route.parameters, request.match_info),
+        query=reading.parameters(route.query, request.query),
+        body=await reading.body(route.body, request),
+    )
+    call.ignored += [*unknown_fields(call.query), *unknown_fields(call.body)]
+    response = await route.handler(call)
+    if call.ignored:
+        log.warning("ignored_in_request", operation=route.operation_id, names=call.ignored)
+        answering.warn(response, call.ignored)
+    return response
+
+
 async def admitted(request: web.Request, services: Services, permission: Permission) -> Principal:
     """Say who sends a request; raise Unauthenticated, InvalidCredentials, Forbidden."""
+    principal = await _identified(request, services, permission)
+    _admit(principal, permission)
+    return principal
+
+
+async def _identified(
+    request: web.Request, services: Services, permission: Permission
+) -> Principal:
     try:
-        principal = await _principal(request, services)
+        return await _principal(request, services)
     except DatabaseUnavailable:
         if permission is not Permission.ANYBODY:
             raise
         # Health is asked for most urgently while Postgres is away, by probes that log in, too.
         return ANONYMOUS
+
+
+def _admit(principal: Principal, permission: Permission) -> None:
     if permission is Permission.ANYBODY:
-        return principal
+        return
     if principal.is_anonymous:
         raise Unauthenticated
     if not principal.is_sysadmin:
         raise Forbidden
-    return principal
 
 
 async def _principal(request: web.Request, services: Services) -> Principal:

@@ -30,6 +30,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (api_errors.NotBuilt, 501, "NOT_IMPLEMENTED"),
     (DatabaseUnavailable, 503, "SERVICE_UNAVAILABLE"),
 )
+UNKNOWN = "UNKNOWN"
 CHALLENGE = 'Basic realm="transship", charset="UTF-8"'
 
 log = structlog.get_logger(__name__)
@@ -39,11 +40,26 @@ def response(error: Exception, *, request_id: str) -> web.Response:
     """Return the answer for an exception; what nobody expected is logged and answers 500."""
     if isinstance(error, web.HTTPException):
         return _render(error.status, error.reason.upper().replace(" ", "_"), [error.reason])
-    for kind, status, code in TABLE:
+    for kind, found, code in TABLE:
         if isinstance(error, kind):
-            return _decorated(_render(status, code, _messages(error)), error)
+            return _decorated(_render(found, code, _messages(error)), error)
     log.error("request_failed", exc_info=error)
-    return _render(500, "UNKNOWN", [f"internal server error; the log has it under {request_id}"])
+    return _render(500, UNKNOWN, [f"internal server error; the log has it under {request_id}"])
+
+
+def status(error: Exception) -> int:
+    """Return the status that answers an exception."""
+    if isinstance(error, web.HTTPException):
+        return error.status
+    return next((found for kind, found, _ in TABLE if isinstance(error, kind)), 500)
+
+
+def sentence(error: Exception) -> str:
+    """Return what the caller is told, as one text; a defect's own words are not for callers."""
+    if isinstance(error, web.HTTPException):
+        return error.reason
+    known = any(isinstance(error, kind) for kind, _, _ in TABLE)
+    return "; ".join(_messages(error)) if known else "internal server error"
 
 
 def _messages(error: Exception) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
+from access.audit import Event
 from access.identity import Principal
 from jobservice.api.models.base import Nothing, Paging
 from jobservice.api.services import Services
@@ -44,14 +45,15 @@ class Call(Generic[Path, Query, Body]):
     ignored: list[str] = field(default_factory=list)
 
 
-Handler = Callable[[Call[Any, Any, Any]], Awaitable[web.Response]]
+Handler = Callable[[Call[Any, Any, Any]], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One operation. `response` is a model or a list of one; None has no body.
 
-    `errors` are the statuses beyond those that every route of its kind may answer.
+    `errors` are the statuses beyond those that every route of its kind may answer. `event` is what
+    the audit log calls a failure of it; whoever changes something has one.
     """
 
     method: str
@@ -67,6 +69,7 @@ class Route:
     status: int = 200
     media_type: str = "application/json"
     errors: tuple[int, ...] = ()
+    event: Event | None = None
 
     @property
     def summary(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from access.audit import Event
 from jobservice import executions
 from jobservice.api import answering, listing
 from jobservice.api.harbor import executions as harbor
@@ -101,6 +102,7 @@ ROUTES = (
         body=models.StartReplicationExecution,
         status=201,
         errors=(404, 412),
+        event=Event.START_EXECUTION,
     ),
     Route(
         method="GET",
@@ -120,6 +122,7 @@ ROUTES = (
         tag=TAG,
         parameters=ById,
         errors=(404,),
+        event=Event.STOP_EXECUTION,
     ),
     Route(
         method="GET",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from access.audit import Event
 from jobservice.api import answering, listing
 from jobservice.api.harbor import policies as harbor
 from jobservice.api.models import replication as models
@@ -88,6 +89,7 @@ ROUTES = (
         body=models.ReplicationPolicy,
         status=201,
         errors=(409,),
+        event=Event.CREATE_POLICY,
     ),
     Route(
         method="GET",
@@ -108,6 +110,7 @@ ROUTES = (
         parameters=ById,
         body=models.ReplicationPolicy,
         errors=(404, 409),
+        event=Event.UPDATE_POLICY,
     ),
     Route(
         method="DELETE",
@@ -117,5 +120,6 @@ ROUTES = (
         tag=TAG,
         parameters=ById,
         errors=(404, 412),
+        event=Event.DELETE_POLICY,
     ),
 )

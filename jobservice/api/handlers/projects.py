@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from access.audit import Event
 from jobservice.api import answering, querying
 from jobservice.api.harbor import projects as harbor
 from jobservice.api.models import project as models
@@ -97,6 +98,7 @@ ROUTES = (
         body=models.ProjectReq,
         status=201,
         errors=(409,),
+        event=Event.CREATE_PROJECT,
     ),
     Route(
         method="GET",
@@ -116,5 +118,6 @@ ROUTES = (
         tag=TAG,
         parameters=models.ProjectPath,
         errors=(404, 412),
+        event=Event.DELETE_PROJECT,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from access.audit import Event
 from jobservice.api import answering, listing
 from jobservice.api.harbor import registries as harbor
 from jobservice.api.models import registry as models
@@ -102,6 +103,7 @@ ROUTES = (
         body=models.Registry,
         status=201,
         errors=(409,),
+        event=Event.CREATE_REGISTRY,
     ),
     Route(
         method="POST",
@@ -131,6 +133,7 @@ ROUTES = (
         parameters=ById,
         body=models.RegistryUpdate,
         errors=(404, 409),
+        event=Event.UPDATE_REGISTRY,
     ),
     Route(
         method="DELETE",
@@ -140,6 +143,7 @@ ROUTES = (
         tag=TAG,
         parameters=ById,
         errors=(404, 412),
+        event=Event.DELETE_REGISTRY,
     ),
     Route(
         method="GET",
