@@ -12,6 +12,7 @@ PURE = (
     "jobservice/domain/endpoint.py",
     "jobservice/domain/execution.py",
     "jobservice/domain/listing.py",
+    "jobservice/domain/pause.py",
     "jobservice/domain/policy.py",
     "jobservice/domain/retrying.py",
     "jobservice/domain/task.py",
