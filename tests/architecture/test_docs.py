@@ -100,6 +100,17 @@ def test_a_promise_names_tests_that_exist_and_breaks_that_do() -> None:
     assert named - tests == {patch.stem for patch in breaks.FOLDER.glob("*.patch")}
 
 
+def test_the_checklist_has_every_item_and_names_tests_that_exist() -> None:
+    text = page("decisions/0001-peers-checklist.md")
+    items = re.findall(r"^\| (\d+) \||\*\*Item (\d+)", text, re.MULTILINE)
+    assert {int(row or item) for row, item in items} == {*range(1, 63)}
+    held = " ".join(line.split("|")[3] for line in text.splitlines() if re.match(r"\| \d", line))
+    # A test's name is a sentence: four words or more.
+    named = set(re.findall(r"\b[a-z0-9]+(?:_[a-z0-9]+){3,}\b(?!:)", held))
+    tests = "\n".join(path.read_text() for path in (sources.ROOT / "tests").rglob("test_*.py"))
+    assert named - set(re.findall(r"\bdef test_(\w+)", tests)) == set()
+
+
 @pytest.mark.parametrize("patch", sorted(breaks.FOLDER.glob("*.patch")), ids=lambda path: path.stem)
 def test_a_break_says_what_it_breaks(patch: Path) -> None:
     for test in breaks.read(patch).tests:

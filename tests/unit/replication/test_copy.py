@@ -9,6 +9,7 @@ from protocol import media_types
 from protocol.descriptor import Descriptor
 from protocol.digest import Algorithm, Digest
 from protocol.errors import Denied, Rejected
+from protocol.platform import Platform
 from replication.context import CopyContext
 from replication.copy import copy_transfer
 from replication.errors import CopyFailed
@@ -90,6 +91,40 @@ async def test_index_entries_that_are_blobs_are_copied_as_blobs(rig: Rig) -> Non
     rig.assert_same(root)
     assert {str(cache.digest), str(odd.digest)} <= rig.there.blobs.keys()
     assert str(unusual.digest) in rig.there.manifests
+
+
+async def test_attestations_without_a_platform_are_copied_like_any_entry(rig: Rig) -> None:
+    image = rig.here.put_image()
+    statement = rig.here.put_image(layers=(b"in-toto",))
+    attestation = replace(
+        statement.descriptor,
+        platform=Platform(os="unknown", architecture="unknown"),
+        annotations={
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": str(image.digest),
+        },
+    )
+    root = rig.here.put_index(children=[image.descriptor, attestation])
+    await rig.copy(root, "v1")
+    rig.assert_same(image, statement, root)
+    assert rig.there.blobs == rig.here.blobs
+
+
+async def test_content_given_inline_is_a_blob_at_the_destination_too(rig: Rig) -> None:
+    config = rig.here.put_blob(b"{}", media_type=media_types.OCI_EMPTY)
+    root = rig.here.put_image(extra={"config": {**as_json(config), "data": "e30="}})
+    await rig.copy(root, "v1")
+    rig.assert_same(root)
+    assert rig.there.blobs[str(config.digest)] == b"{}"
+
+
+async def test_a_subject_that_is_nowhere_is_not_looked_for(rig: Rig) -> None:
+    subject = Descriptor(
+        media_type=media_types.OCI_MANIFEST, digest=Digest.of(b"nowhere"), size_bytes=7
+    )
+    root = rig.here.put_artifact(subject=subject)
+    await rig.copy(root, "v1")
+    rig.assert_same(root)
 
 
 async def test_foreign_layers_stay_where_they_are_and_are_told(rig: Rig) -> None:
