@@ -21,6 +21,8 @@ from jobservice.supervisor import embedded_valkey
 from tests.integration.jobservice.conftest import Jobs, Worker, until, working_at
 
 ROOT = Path(__file__).parents[3]
+# Promised for work that waited for Valkey.
+RUNS_AGAIN_SECONDS = 2.0
 
 
 @contextlib.contextmanager
@@ -126,9 +128,14 @@ async def test_work_that_waited_for_valkey_runs_when_it_is_back(
             await jobs_at.ended(await jobs_at.start([{}]))
             server.stop()
             execution_id = await jobs_at.start([{}, {}])
+            away_at = await jobs_at.one("SELECT clock_timestamp()")
             server.start()
-            execution = await jobs_at.ended(execution_id, seconds=4)
+            back_at = await jobs_at.one("SELECT clock_timestamp()")
+            execution = await jobs_at.ended(execution_id)
         assert execution.succeeded == 2
+        assert execution.started_at is not None
+        assert execution.started_at > away_at
+        assert (execution.started_at - back_at).total_seconds() <= RUNS_AGAIN_SECONDS
     finally:
         server.stop()
 
