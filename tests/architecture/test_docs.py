@@ -117,6 +117,25 @@ def test_a_break_says_what_it_breaks(patch: Path) -> None:
         assert (sources.ROOT / test.partition("::")[0]).is_file()
 
 
+@pytest.mark.parametrize("patch", sorted(breaks.FOLDER.glob("*.patch")), ids=lambda path: path.stem)
+def test_a_break_still_applies(patch: Path) -> None:
+    before = [hunk for hunk in hunks(patch.read_text()) if hunk.strip()]
+    files = re.findall(r"^--- a/(.+)$", patch.read_text(), re.MULTILINE)
+    tree = "\n".join((sources.ROOT / file).read_text() for file in files)
+    assert before
+    assert [hunk for hunk in before if hunk not in tree] == []
+
+
+def hunks(patch: str) -> list[str]:
+    """What each hunk wants to find: its lines without those that it adds."""
+    diff = patch[patch.index("--- a/") :]
+    return [
+        "\n".join(line[1:] for line in hunk.splitlines()[1:] if line[:1] in {" ", "-"})
+        for part in re.split(r"^(?:diff |--- a/)", diff, flags=re.MULTILINE)
+        for hunk in re.split(r"^@@ ", part, flags=re.MULTILINE)[1:]
+    ]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     pages = [sources.ROOT / "README.md", sources.ROOT / "ARCHITECTURE.md", *DOCS.rglob("*.md")]
     dead = [
