@@ -78,6 +78,10 @@ BEGIN
         (task_id, execution_id, was, becomes, delivery, attempt, fence, worker_id, reason)
     VALUES (NEW.id, NEW.execution_id, OLD.status, NEW.status, NEW.delivery, NEW.attempt, NEW.fence,
             CASE WHEN OLD.status = 'running' OR NEW.status = 'running' THEN NEW.worker_id END, NEW.reason);
+    -- Here and not in the statement that settles: that one does not see what was written under it.
+    IF OLD.status = 'running' THEN
+        DELETE FROM jobservice.task_progress WHERE task_id = OLD.id;
+    END IF;
     RETURN NULL;
 END $$;
 

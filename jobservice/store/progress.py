@@ -18,16 +18,20 @@ class Reading:
     progress: Progress
 
 
+# The lock waits for a settlement under way; what is then no longer running is left out.
 WRITE = """
+WITH reading AS MATERIALIZED (
+    SELECT reading.*
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[],
+                $6::integer[])
+         AS reading (task_id, fence, bytes_done, bytes_total, items_done, items_total)
+    JOIN jobservice.tasks AS task ON task.id = reading.task_id AND task.fence = reading.fence
+    WHERE task.status = 'running'
+    ORDER BY task.id FOR SHARE OF task
+)
 INSERT INTO jobservice.task_progress AS known
     (task_id, fence, bytes_done, bytes_total, items_done, items_total)
-SELECT reading.task_id, reading.fence, reading.bytes_done, reading.bytes_total,
-       reading.items_done, reading.items_total
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[])
-     AS reading (task_id, fence, bytes_done, bytes_total, items_done, items_total)
-JOIN jobservice.tasks AS task ON task.id = reading.task_id AND task.fence = reading.fence
-WHERE task.status = 'running'
-ORDER BY reading.task_id
+SELECT task_id, fence, bytes_done, bytes_total, items_done, items_total FROM reading
 ON CONFLICT (task_id) DO UPDATE
 SET fence = excluded.fence, bytes_done = excluded.bytes_done, bytes_total = excluded.bytes_total,
     items_done = excluded.items_done, items_total = excluded.items_total, updated_at = now()

@@ -21,6 +21,7 @@ from jobservice.domain.listing import Listing
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task
 from jobservice.jobs.base import JobType
+from tests import invariants
 from tests.fakes import jobs
 
 DEADLINE_SECONDS = 20.0
@@ -80,6 +81,19 @@ class Jobs:
         """Return one value from the database."""
         async with self.database.connection() as connection:
             return await connection.fetchval(query, *args)
+
+
+@pytest.fixture
+def planted() -> None:
+    """To be used by a test that writes what the product never would."""
+
+
+@pytest.fixture
+async def dsn(dsn: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """This test's database; what the test leaves in it is looked at."""
+    yield dsn
+    if "planted" not in request.fixturenames:
+        await invariants.assert_hold(dsn)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from jobservice.store.leader import Leadership
 from jobservice.store.workers import NewWorker
 
 ADD_TASKS = """
+WITH counted AS (UPDATE jobservice.executions SET total = total + $5::integer WHERE id = $1)
 INSERT INTO jobservice.tasks (execution_id, job_type, queue, zone, priority, page, ordinal)
 SELECT $1, 'act', 'transfer', $2, $3, $4, number FROM generate_series(1, $5::integer) AS number
 """

@@ -86,6 +86,7 @@ async def test_leases_run_out_when_the_main_loop_hangs(
             await until(ran_out)
 
 
+@pytest.mark.usefixtures("planted")
 async def test_a_task_that_did_not_come_back_is_cancelled(
     dsn: str, database: Database, task: Claimed
 ) -> None:

@@ -146,6 +146,7 @@ async def test_executions_are_listed_latest_first_and_filtered(admin: Caller, po
     assert "InProgress" in refused.messages
 
 
+@pytest.mark.usefixtures("planted")
 async def test_a_task_reads_as_harbors(admin: Caller, policy: int, database: Database) -> None:
     execution = await start(admin, policy)
     parameters = {
@@ -194,6 +195,7 @@ async def test_what_is_not_there_is_404(admin: Caller, policy: int, path: str) -
     assert (await admin.get(f"{ROOT}/{path}")).status == 404
 
 
+@pytest.mark.usefixtures("planted")
 async def test_a_failed_task_says_why_and_names_no_destination_it_does_not_have(
     admin: Caller, policy: int, database: Database
 ) -> None:
