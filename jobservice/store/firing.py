@@ -1,0 +1,142 @@
+"""The table jobservice.schedule_fires, and a schedule's step from one fire time to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from database.pool import Connection
+from jobservice.domain.listing import Rows
+from jobservice.domain.schedule import Fire, FireOutcome, Planned, Schedule
+from jobservice.store import schedules
+
+# How long what became of a fire time is kept.
+KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A schedule that is due, and since when: a place in the order of a round."""
+
+    schedule_id: int
+    due_at: datetime
+
+
+DUE = """
+SELECT id AS schedule_id, next_fire_at AS due_at
+FROM jobservice.schedules
+WHERE next_fire_at <= $1 AND ($2::timestamptz IS NULL OR (next_fire_at, id) > ($2, $3))
+ORDER BY next_fire_at, id
+LIMIT $4
+"""
+
+
+async def due(
+    connection: Connection, now: datetime, *, after: Due | None, limit: int
+) -> tuple[Due, ...]:
+    """Return schedules that are due, longest first, those after a place; none is locked."""
+    place = (after.due_at, after.schedule_id) if after else (None, 0)
+    rows = await connection.fetch(DUE, now, *place, limit)
+    return tuple(Due(**row) for row in rows)
+
+
+LOCK_DUE = (
+    schedules.SELECT
+    + """
+WHERE id = $1 AND next_fire_at <= $2
+FOR NO KEY UPDATE OF schedules SKIP LOCKED
+"""
+)
+
+
+async def lock_due(connection: Connection, schedule_id: int, now: datetime) -> Schedule | None:
+    """Return a schedule that is due, locked; None when it is not, or when somebody has it."""
+    row = await connection.fetchrow(LOCK_DUE, schedule_id, now)
+    return schedules.schedule_of(row) if row else None
+
+
+CLAIM = """
+INSERT INTO jobservice.schedule_fires (schedule_id, fire_time, fired_at, outcome, detail)
+VALUES ($1, $2, $3, 'refused', 'not told')
+ON CONFLICT (schedule_id, fire_time) DO NOTHING
+RETURNING true
+"""
+
+
+async def claim(
+    connection: Connection, schedule_id: int, fire_time: datetime, now: datetime
+) -> bool:
+    """Take a fire time for this transaction; return whether nobody ever had it."""
+    return bool(await connection.fetchval(CLAIM, schedule_id, fire_time, now))
+
+
+TELL = """
+UPDATE jobservice.schedule_fires
+SET outcome = $3, execution_id = $4, detail = $5
+WHERE schedule_id = $1 AND fire_time = $2
+"""
+MARK = "UPDATE jobservice.executions SET schedule_id = $1 WHERE id = $2"
+
+
+async def tell(connection: Connection, schedule_id: int, fire: Fire) -> None:
+    """Write down what became of a fire time that was claimed, and whose its execution is."""
+    await connection.execute(
+        TELL, schedule_id, fire.fire_time, fire.outcome, fire.execution_id, fire.detail
+    )
+    if fire.execution_id is not None:
+        await connection.execute(MARK, schedule_id, fire.execution_id)
+
+
+ADVANCE = """
+UPDATE jobservice.schedules
+SET next_fire_time = $2, next_fire_at = $3, last_fire_at = $4
+WHERE id = $1
+"""
+SWEEP = "DELETE FROM jobservice.schedule_fires WHERE schedule_id = $1 AND fire_time < $2"
+
+
+async def advance(
+    connection: Connection, schedule_id: int, planned: Planned | None, *, now: datetime
+) -> None:
+    """Put a schedule's next fire time in place, and forget those of long ago."""
+    await connection.execute(
+        ADVANCE,
+        schedule_id,
+        planned.fire_time if planned else None,
+        planned.due_at if planned else None,
+        now,
+    )
+    await connection.execute(SWEEP, schedule_id, now - KEPT)
+
+
+NEXT_AT = "SELECT min(next_fire_at) FROM jobservice.schedules WHERE next_fire_at > $1"
+
+
+async def next_at(connection: Connection, now: datetime) -> datetime | None:
+    """Return when the next schedule is due after a moment."""
+    found: datetime | None = await connection.fetchval(NEXT_AT, now)
+    return found
+
+
+HISTORY = """
+SELECT fire_time, fired_at, outcome, execution_id, detail
+FROM jobservice.schedule_fires
+WHERE schedule_id = $1
+ORDER BY fire_time DESC
+LIMIT $2 OFFSET $3
+"""
+COUNT = "SELECT count(*) FROM jobservice.schedule_fires WHERE schedule_id = $1"
+
+
+async def history(
+    connection: Connection, schedule_id: int, *, limit: int, offset: int
+) -> Rows[Fire]:
+    """Return what became of a schedule's fire times, the latest first."""
+    rows = await connection.fetch(HISTORY, schedule_id, limit, offset)
+    total = await connection.fetchval(COUNT, schedule_id)
+    return Rows(items=tuple(_fire(row) for row in rows), total=total)
+
+
+def _fire(row: Any) -> Fire:
+    return Fire(**{**dict(row), "outcome": FireOutcome(row["outcome"])})
