@@ -186,7 +186,8 @@ class Story:
 
     def _note(self, name: str, measured: Measured) -> None:
         self.steps.append(Step(name=name, measured=measured))
-        self._tell(f"{name}: {measured.artifacts} artifacts, {measured.seconds:.2f} s")
+        noun = "artifact" if measured.artifacts == 1 else "artifacts"
+        self._tell(f"{name}: {measured.artifacts} {noun}, {measured.seconds:.2f} s")
 
 
 def _want(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - what is claimed
