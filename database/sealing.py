@@ -111,3 +111,11 @@ async def check_canary(connection: Connection, keyring: Keyring) -> None:
             "TRANSSHIP_SECRET_KEY is not the key that this database's secrets were sealed with; "
             "start with the key that was used before"
         ) from None
+
+
+RENEW_CANARY = "UPDATE database.canary SET sealed = $1"
+
+
+async def renew_canary(connection: Connection, keyring: Keyring) -> None:
+    """Seal the canary with the first key."""
+    await connection.execute(RENEW_CANARY, keyring.seal(_CANARY, context=_CANARY_CONTEXT))

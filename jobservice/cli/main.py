@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "api": "jobservice.cli.api",
     "worker": "jobservice.cli.worker",
     "migrate": "jobservice.cli.migrate",
+    "secrets": "jobservice.cli.secrets",
 }
 # What ends a command with its message alone; anything else is a defect and shows its traceback.
 TOLD: Final = (

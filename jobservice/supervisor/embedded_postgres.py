@@ -86,6 +86,10 @@ class EmbeddedPostgres:
             self._running = None
             socket_folders.give_back(Path(self._sockets))
 
+    def running_dsn(self) -> str | None:
+        """URL of the server if it runs, whoever started it."""
+        return self.dsn() if self._accepts() else None
+
     def alive(self) -> bool:
         """Whether the server process runs."""
         return self._running is not None and self._running.alive()

@@ -4,6 +4,7 @@ SupervisorError
 ├── NoPrograms        no Postgres or Valkey to run on this machine
 ├── CannotStart       a server or child did not come up; the message ends with its last words
 ├── FolderInUse       another `transship up` holds the data folder
+├── NotRunning        no `transship up` runs on the data folder
 └── WrongFolder       the folder belongs to another user, or to a Postgres that is not installed
 """
 
@@ -22,6 +23,10 @@ class CannotStart(SupervisorError):
 
 class FolderInUse(SupervisorError):
     """The lock of a data folder is held by a living process."""
+
+
+class NotRunning(SupervisorError):
+    """What was asked for wants a running `up`."""
 
 
 class WrongFolder(SupervisorError):

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from config.settings import Settings
 from database import sealing
-from jobservice.supervisor import embedded_postgres, embedded_valkey, folders
+from jobservice.supervisor import embedded_postgres, embedded_valkey, errors, folders
 
 ROOTS_FOLDER = Path("/var/lib/transship")
 KEY_FILE = "key"
@@ -36,6 +36,11 @@ class Server(Protocol):
     def alive(self) -> bool:
         """Whether it runs."""
         ...
+
+
+def _keys(text: str) -> tuple[SecretStr, ...]:
+    """Read a key file: one key, or several while they are changed."""
+    return tuple(map(SecretStr, text.replace(",", " ").split()))
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
@@ -91,9 +96,22 @@ class Household:
             storage = folders.private(self.folder / "storage")
             found["storage"] = "file://" + quote(str(storage.absolute()))
         if not self.settings.secret_key:
-            found["secret_key"] = (SecretStr(self._kept(KEY_FILE, sealing.generate_key)),)
+            found["secret_key"] = _keys(self._kept(KEY_FILE, sealing.generate_key))
         if self.settings.admin_password is None:
             found["admin_password"] = SecretStr(self._password(tell))
+        return self.settings.model_copy(update=found)
+
+    def settings_of_running(self) -> Settings:
+        """Return the settings of an `up` that runs on this folder; raise NotRunning."""
+        dsn = self.postgres.running_dsn() if self.postgres is not None else None
+        if dsn is None:
+            raise errors.NotRunning(
+                f"no `transship up` runs on {self.folder}: start it, choose its folder with "
+                "--data, or set TRANSSHIP_POSTGRES_DSN"
+            )
+        found: dict[str, object] = {"postgres_dsn": SecretStr(dsn)}
+        if not self.settings.secret_key:
+            found["secret_key"] = _keys((self.folder / KEY_FILE).read_text())
         return self.settings.model_copy(update=found)
 
     def _password(self, tell: Callable[[str], None]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from database import sealing
 from jobservice.supervisor import process
 from tests.acceptance import running
 
@@ -80,6 +81,37 @@ def test_secrets_are_for_their_owner_only(folder: Path) -> None:
         assert up.data.stat().st_mode & 0o077 == 0
     with running.up(folder / "data") as again:
         assert again.command("project", "list").returncode == 0
+
+
+def test_a_new_key_comes_in_and_the_old_one_goes(folder: Path) -> None:
+    key = folder / "data" / "key"
+    with running.up(folder / "data") as first:
+        first.command("project", "create", "kept")
+        assert "start it" in rotate(folder / "elsewhere", code=1).stderr
+    old, new = key.read_text().strip(), sealing.generate_key()
+    key.write_text(f"{new}\n{old}\n")
+    with running.up(folder / "data"):
+        told = json.loads(rotate(folder / "data", code=0).stdout)
+        assert told == {"secrets": 0, "resealed": 0}
+    key.write_text(old)
+    with pytest.raises(AssertionError, match="`up` said ''"), running.up(folder / "data"):
+        pass
+    key.write_text(new)
+    with running.up(folder / "data") as last:
+        assert "kept" in last.command("project", "list", "--json").stdout
+
+
+def rotate(data: Path, *, code: int) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run(
+        running.transship("secrets", "rotate", "--json", "--data", str(data)),
+        env=running.surroundings(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=running.DEADLINE_SECONDS,
+    )
+    assert ended.returncode == code, ended.stderr
+    return ended
 
 
 def test_a_listener_for_others_wants_a_word(folder: Path) -> None:
