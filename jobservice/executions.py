@@ -21,13 +21,15 @@ async def start(database: Database, new: NewExecution) -> int:
         return await executions_store.insert(connection, new)
 
 
-async def stop(database: Database, execution_id: int) -> None:
-    """Ask an execution to stop; nothing happens to one that ended. Raise NotFound.
+async def stop(database: Database, execution_id: int, *, by: str = "") -> None:
+    """Ask an execution to stop, and say who asks; nothing happens to one that ended.
+
+    Raise NotFound.
 
     What has not started is stopped at once, what runs within two seconds.
     """
     async with database.transaction() as connection:
-        requested = await stopping_store.request(connection, execution_id)
+        requested = await stopping_store.request(connection, execution_id, by)
         if requested:
             entry = audit.Entry(event=audit.Event.STOP_EXECUTION, resource=str(execution_id))
             await audit.record(connection, entry)

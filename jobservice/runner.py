@@ -10,36 +10,40 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import assert_never
 
 import structlog
 
-from database.pool import Connection, Database
+from database.pool import Database
 from jobservice import logging as service_logging
-from jobservice.domain.task import Claimed, TaskError, TaskStatus
+from jobservice import verdicts
+from jobservice.claimer import Claimer
+from jobservice.domain.settlement import Settlement
+from jobservice.domain.task import TaskError
 from jobservice.errors import LeaseLost
 from jobservice.holding import Ending, Holding, Holdings
 from jobservice.jobs.base import Answer, Failed, JobType, Snoozed, Stopped, Succeeded
-from jobservice.store import claiming, dispatching, logs, settling
+from jobservice.settler import Ended, Settler
+from jobservice.store import dispatching
 from jobservice.store.failures import POSTGRES_FAILURES
 
 AGAIN_SECONDS = 0.5
 POSTGRES_PAUSE_SECONDS = 2.0
 CLAIM_PATIENCE_SECONDS = 10.0
-MESSAGE_LIMIT = 4000
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """Under which name tasks are claimed, and for how long at first."""
+class Desk:
+    """Where a process's tasks are claimed and settled."""
 
-    worker_id: int
-    seconds: float = claiming.LEASE_SECONDS
+    database: Database
+    claimer: Claimer
+    settler: Settler
 
 
 class Runner:
@@ -47,15 +51,16 @@ class Runner:
 
     def __init__(
         self,
+        desk: Desk,
         *,
-        database: Database,
-        lease: Lease,
         job_types: Mapping[str, JobType],
         holdings: Holdings,
         on_settled: Callable[[], None],
     ) -> None:
-        self._database = database
-        self._lease = lease
+        self._database = desk.database
+        self._claimer = desk.claimer
+        self._settler = desk.settler
+        self._worker = desk.claimer.claimant.name
         self._job_types = job_types
         self._holdings = holdings
         self._on_settled = on_settled
@@ -73,8 +78,10 @@ class Runner:
             if holding is None:
                 return
             with self._holdings.holding(holding), _TaskContext(holding):
+                started_at = monotonic()
                 answer = await self._perform(holding)
-                await self._settle_surely(holding, answer)
+                settlement = self._decide(holding, answer, monotonic() - started_at)
+                await self._settle_surely(holding, settlement)
         except Exception:
             log.exception("task_left_to_the_rescuer", task=task_id)
 
@@ -92,24 +99,16 @@ class Runner:
 
     async def _claim(self, task_id: int, delivery: int) -> Holding | None:
         if self._draining.is_set():
+            reason = verdicts.shutdown_reason(self._worker)
             async with self._database.connection() as connection:
-                await dispatching.release(connection, task_id, delivery)
+                await dispatching.release(connection, task_id, delivery, reason=reason)
             return None
-        claimed_at = monotonic()
-        async with self._database.connection() as connection:
-            task = await claiming.claim(
-                connection,
-                task_id,
-                delivery,
-                worker_id=self._lease.worker_id,
-                job_types=list(self._job_types),
-                lease_seconds=self._lease.seconds,
-            )
+        asked_at = monotonic()
+        task = await self._claimer.claim(task_id, delivery)
         if task is None:
             return None
-        holding = Holding(
-            task, database=self._database, lease_until=claimed_at + self._lease.seconds
-        )
+        lease_until = asked_at + self._claimer.claimant.lease_seconds
+        holding = Holding(task, database=self._database, lease_until=lease_until)
         if task.stop_requested:
             holding.end(Ending.STOPPED)
         elif self._draining.is_set():
@@ -117,14 +116,14 @@ class Runner:
         return holding
 
     async def _perform(self, holding: Holding) -> Answer | None:
-        """Run the job; None when the task is lost and nothing may be written."""
+        """Run the job; None when it was cut short, as `holding.ending` says."""
         job_type = self._job_types[holding.task.job_type]
         answer: Answer | None = None
         async with holding.cancellable():
             answer = await self._guarded(job_type, holding)
         if holding.ending is None or isinstance(answer, Succeeded):
             return answer
-        return _ended(holding.ending)
+        return None
 
     async def _guarded(self, job_type: JobType, holding: Holding) -> Answer | None:
         limit = asyncio.timeout(job_type.timeout_seconds)
@@ -145,66 +144,50 @@ class Runner:
                 return job_type.explain(error)
         return None
 
-    async def _settle_surely(self, holding: Holding, answer: Answer | None) -> None:
-        """Write the answer, again and again while the lease lasts: Postgres may be restarting."""
+    def _decide(
+        self, holding: Holding, answer: Answer | None, duration_seconds: float
+    ) -> Settlement | None:
+        """Return what is written; None when the task is lost and nothing may be."""
+        task = holding.task
+        if answer is None and holding.ending is Ending.SHUTDOWN:
+            return verdicts.given_back(task, self._worker, duration_seconds=duration_seconds)
+        if answer is None and holding.ending is Ending.STOPPED:
+            answer = Stopped()
         if answer is None:
+            return None
+        _tell(answer)
+        return verdicts.settlement(
+            task,
+            answer,
+            self._job_types[task.job_type].retry,
+            jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
+            duration_seconds=duration_seconds,
+        )
+
+    async def _settle_surely(self, holding: Holding, settlement: Settlement | None) -> None:
+        """Write the end, again and again while the lease lasts: Postgres may be restarting."""
+        if settlement is None:
             log.warning("task_lost", reason="another worker holds it or will")
             return
-        _tell(answer)
-        chunks = holding.log.take()
+        ended = Ended(settlement=settlement, chunks=holding.log.take())
         while True:
             try:
-                ours = await self._database.run(
-                    lambda c: self._settle(c, holding.task, answer, chunks)
-                )
-            except Exception:
+                ours = await self._settler.settle(ended)
+            except POSTGRES_FAILURES as error:
                 if monotonic() > holding.lease_until:
                     raise
-                log.exception("settling_failed")
+                log.warning("settling_failed", reason=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
+            except Exception as error:
+                log.exception("settlement_refused")
+                ours = await self._settler.settle(
+                    Ended(settlement=verdicts.unkept(settlement, error))
+                )
             if not ours:
                 log.warning("task_lost", reason="another worker holds it; nothing was written")
             self._on_settled()
             return
-
-    async def _settle(
-        self,
-        connection: Connection,
-        task: Claimed,
-        answer: Answer,
-        chunks: Sequence[logs.Chunk],
-    ) -> bool:
-        await logs.append(connection, chunks)
-        match answer:
-            case Succeeded():
-                return await settling.settle(connection, task, _success(answer))
-            case Stopped():
-                stopped = settling.Final(status=TaskStatus.STOPPED)
-                return await settling.settle(connection, task, stopped)
-            case Snoozed(delay_seconds=delay_seconds, reason=reason):
-                return await settling.snooze(
-                    connection, task, reason=reason, delay_seconds=delay_seconds
-                )
-            case Failed(error=error):
-                return await self._settle_failure(connection, task, error)
-            case _:
-                assert_never(answer)
-
-    async def _settle_failure(
-        self, connection: Connection, task: Claimed, error: TaskError
-    ) -> bool:
-        rule = self._job_types[task.job_type].retry
-        if error.retryable and rule.allows(task.attempt):
-            jitter = random.random()  # noqa: S311  spreads retries, guards nothing
-            delay_seconds = rule.delay_seconds(task.attempt, jitter=jitter)
-            return await settling.retry(connection, task, error=error, delay_seconds=delay_seconds)
-        final = settling.Final(
-            status=TaskStatus.FAILED,
-            error=error,
-            status_text=error.message[:MESSAGE_LIMIT] if task.is_plan else None,
-        )
-        return await settling.settle(connection, task, final)
 
 
 class _TaskContext:
@@ -225,27 +208,6 @@ class _TaskContext:
         structlog.contextvars.reset_contextvars(**self._tokens)
 
 
-def _ended(ending: Ending) -> Answer | None:
-    match ending:
-        case Ending.STOPPED:
-            return Stopped()
-        case Ending.SHUTDOWN:
-            return Snoozed(delay_seconds=0)
-        case Ending.LEASE_LOST:
-            return None
-        case _:
-            assert_never(ending)
-
-
-def _success(answer: Succeeded) -> settling.Final:
-    return settling.Final(
-        status=TaskStatus.SUCCEEDED,
-        result=dict(answer.result),
-        unchanged=answer.unchanged,
-        status_text=answer.status_text,
-    )
-
-
 def _timed_out(job_type: JobType) -> TaskError:
     return TaskError(
         message=f"the task ran longer than {job_type.timeout_seconds:.0f} s, its type's limit",
@@ -261,7 +223,7 @@ def _tell(answer: Answer) -> None:
         case Stopped():
             log.info("task_stopped")
         case Snoozed(delay_seconds=delay_seconds, reason=reason):
-            message = reason.message if reason else "the worker shuts down"
+            message = reason.message if reason else "it cannot run now"
             log.info("task_snoozed", delay_seconds=delay_seconds, reason=message)
         case Failed(error=error):
             log.error("task_failed", **error.to_json())

@@ -14,6 +14,7 @@ import structlog
 
 from database.pool import Database
 from jobservice import queue
+from jobservice.claimer import Claimer
 from jobservice.holding import Holdings
 from jobservice.jobs.base import JobType
 from jobservice.maintenance import service
@@ -26,8 +27,10 @@ from jobservice.maintenance.rescuer import RESCUE_SECONDS, Rescuer
 from jobservice.maintenance.service import Service
 from jobservice.maintenance.stop_watch import WATCH_SECONDS, StopWatch
 from jobservice.queue import TaskQueue
-from jobservice.runner import Lease, Runner
+from jobservice.runner import Desk, Runner
+from jobservice.settler import Settler
 from jobservice.store import workers as workers_store
+from jobservice.store.claiming import Claimant
 from jobservice.store.executions import DISPATCH_CHANNEL
 from jobservice.store.stopping import STOP_CHANNEL
 from jobservice.store.workers import NewWorker
@@ -114,9 +117,16 @@ class _Worker:
             holdings=self._holdings,
             rhythm=setup.rhythm,
         )
+        claimant = Claimant(
+            worker_id=worker_id,
+            host=socket.gethostname(),
+            job_types=sorted(job_types),
+            lease_seconds=setup.rhythm.lease_seconds,
+        )
+        self._claimer = Claimer(database, claimant)
+        self._settler = Settler(database)
         self._runner = Runner(
-            database=database,
-            lease=Lease(worker_id=worker_id, seconds=setup.rhythm.lease_seconds),
+            Desk(database=database, claimer=self._claimer, settler=self._settler),
             job_types=job_types,
             holdings=self._holdings,
             on_settled=self._bell.settled,
@@ -132,7 +142,9 @@ class _Worker:
             async with asyncio.TaskGroup() as group:
                 for one in (*self._services(), *map(self._while_leading, chores)):
                     group.create_task(service.run(one, idle), name=one.name)
-                listeners = [
+                helpers = [
+                    group.create_task(self._claimer.run(), name="claimer"),
+                    group.create_task(self._settler.run(), name="settler"),
                     group.create_task(self._listen(DISPATCH_CHANNEL, self._dispatch)),
                     group.create_task(self._listen(STOP_CHANNEL, self._stop_requested)),
                 ]
@@ -140,8 +152,8 @@ class _Worker:
                 await stop.wait()
                 await self._drain(working)
                 idle.set()
-                for listener in listeners:
-                    listener.cancel()
+                for helper in helpers:
+                    helper.cancel()
             await self._leader.resign()
         finally:
             await asyncio.to_thread(self._heartbeat.stop)

@@ -10,17 +10,37 @@ from jobservice.domain.task import Claimed
 
 LEASE_SECONDS = 25.0
 
-CLAIM = """
-WITH claimed AS (
-    UPDATE jobservice.tasks
-    SET status = 'running', fence = fence + 1, worker_id = $3,
+# A type that this version does not know waits a moment, so that it comes by another worker.
+UNKNOWN_TYPE_SECONDS = 2.0
+
+CLAIM = f"""
+WITH asked AS (
+    SELECT * FROM unnest($1::bigint[], $2::integer[]) AS asked (id, delivery)
+), waiting AS MATERIALIZED (
+    SELECT task.id, task.job_type = ANY($5::text[]) AS is_known
+    FROM jobservice.tasks AS task JOIN asked USING (id, delivery)
+    WHERE task.status = 'queued'
+    ORDER BY task.id FOR NO KEY UPDATE OF task
+), claimed AS (
+    UPDATE jobservice.tasks AS task
+    SET status = 'running', reason = $6, fence = fence + 1, worker_id = $3,
         lease_until = clock_timestamp() + $4 * interval '1 second',
         started_at = coalesce(started_at, clock_timestamp()), not_before = NULL
-    WHERE id = $1 AND delivery = $2 AND status = 'queued' AND job_type = ANY($5::text[])
-    RETURNING *
+    FROM waiting WHERE task.id = waiting.id AND waiting.is_known
+    RETURNING task.*
+), given_back AS (
+    UPDATE jobservice.tasks AS task
+    SET status = 'pending',
+        reason = 'worker ' || $3::bigint || ' does not know job type ' || task.job_type,
+        not_before = clock_timestamp() + interval '{UNKNOWN_TYPE_SECONDS} seconds'
+    FROM waiting WHERE task.id = waiting.id AND NOT waiting.is_known
+), unstarted AS MATERIALIZED (
+    SELECT id FROM jobservice.executions
+    WHERE id IN (SELECT execution_id FROM claimed) AND started_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE
 ), started AS (
     UPDATE jobservice.executions AS execution SET started_at = clock_timestamp()
-    FROM claimed WHERE execution.id = claimed.execution_id AND execution.started_at IS NULL
+    FROM unstarted WHERE execution.id = unstarted.id
 )
 SELECT claimed.id, claimed.execution_id, claimed.job_type, claimed.is_plan, claimed.parameters,
        execution.policy_snapshot AS snapshot, claimed.checkpoint, claimed.delivery,
@@ -28,23 +48,41 @@ SELECT claimed.id, claimed.execution_id, claimed.job_type, claimed.is_plan, clai
        claimed.stop_requested_at IS NOT NULL OR execution.stop_requested_at IS NOT NULL
            AS stop_requested
 FROM claimed JOIN jobservice.executions AS execution ON execution.id = claimed.execution_id
-"""
+"""  # noqa: S608  a constant of this module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """Who claims: a worker, what it can do, and for how long it holds a task at first."""
+
+    worker_id: int
+    host: str
+    job_types: Sequence[str]
+    lease_seconds: float = LEASE_SECONDS
+
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+        return f"worker {self.worker_id} ({self.host})"
 
 
 async def claim(
-    connection: Connection,
-    task_id: int,
-    delivery: int,
-    *,
-    worker_id: int,
-    job_types: Sequence[str],
-    lease_seconds: float,
-) -> Claimed | None:
-    """Take a queued task; None when it is somebody else's, stopped, or of a type we do not know."""
-    row = await connection.fetchrow(
-        CLAIM, task_id, delivery, worker_id, lease_seconds, list(job_types)
+    connection: Connection, claimant: Claimant, deliveries: Sequence[tuple[int, int]]
+) -> tuple[Claimed, ...]:
+    """Take queued tasks, each as (task id, delivery); those missing from the answer are not ours.
+
+    They are somebody else's, stopped, or of a type we do not know: that one is pending again.
+    """
+    rows = await connection.fetch(
+        CLAIM,
+        [task_id for task_id, _ in deliveries],
+        [delivery for _, delivery in deliveries],
+        claimant.worker_id,
+        claimant.lease_seconds,
+        list(claimant.job_types),
+        claimant.name,
     )
-    return Claimed(**row) if row else None
+    return tuple(Claimed(**row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,8 @@ WITH candidate AS (
     ORDER BY execution.priority DESC, task.turn, task.id LIMIT $5
 )
 UPDATE jobservice.tasks AS task
-SET status = 'queued', delivery = delivery + 1, dispatched_at = clock_timestamp()
+SET status = 'queued', reason = 'sent to the workers', delivery = delivery + 1,
+    dispatched_at = clock_timestamp()
 FROM candidate
 WHERE task.id = candidate.id AND task.status = 'pending' AND {IS_LEADER}
 RETURNING task.id AS task_id, task.delivery AS number, task.queue, task.zone
@@ -94,7 +95,7 @@ async def take(connection: Connection, leadership: Leadership, room: Room) -> tu
 
 
 PROMOTE = f"""
-UPDATE jobservice.tasks SET status = 'pending'
+UPDATE jobservice.tasks SET status = 'pending', reason = 'the pause is over'
 WHERE status = 'retrying' AND not_before <= clock_timestamp() AND {IS_LEADER}
 """  # noqa: S608  constants of this module
 
@@ -117,7 +118,7 @@ async def waiting(connection: Connection, *, for_seconds: float) -> tuple[Delive
 
 
 TAKE_BACK = f"""
-UPDATE jobservice.tasks AS task SET status = 'pending'
+UPDATE jobservice.tasks AS task SET status = 'pending', reason = 'Redis lost it'
 FROM unnest($3::bigint[], $4::integer[]) AS lost (id, delivery)
 WHERE task.id = lost.id AND task.delivery = lost.delivery AND task.status = 'queued'
   AND {IS_LEADER}
@@ -138,14 +139,14 @@ async def take_back(
 
 
 RELEASE = """
-UPDATE jobservice.tasks SET status = 'pending'
+UPDATE jobservice.tasks SET status = 'pending', reason = $3
 WHERE id = $1 AND delivery = $2 AND status = 'queued'
 """
 
 
-async def release(connection: Connection, task_id: int, number: int) -> None:
+async def release(connection: Connection, task_id: int, number: int, *, reason: str) -> None:
     """Give back a delivery that a worker took and will not claim, because it ends."""
-    await connection.execute(RELEASE, task_id, number)
+    await connection.execute(RELEASE, task_id, number, reason)
 
 
 RING = "SELECT pg_notify($1, '')"

@@ -7,18 +7,31 @@ from dataclasses import dataclass
 from database.pool import Connection
 from jobservice.domain.task import RESCUE_LIMIT, TaskError
 from jobservice.store.leader import IS_LEADER, Leadership
+from jobservice.store.stopping import STOPPED_BY
+
+# Why its lease ran out, as far as the worker's row tells: it is gone, it was silent, or it forgot.
+SILENCE = """CASE
+    WHEN worker.id IS NULL THEN 'worker ' || task.worker_id || ' is gone'
+    WHEN worker.heartbeat_at < task.lease_until
+        THEN format('worker %s (%s) was silent for %s s', worker.id, worker.host,
+                    round(extract(epoch FROM clock_timestamp() - worker.heartbeat_at)))
+    ELSE format('worker %s (%s) let its lease run out', worker.id, worker.host) END"""
 
 RESCUE = f"""
 WITH expired AS MATERIALIZED (
-    SELECT id, CASE WHEN stop_requested_at IS NOT NULL THEN 'stopped'
+    SELECT task.id, CASE WHEN stop_requested_at IS NOT NULL THEN 'stopped'
                     WHEN rescues + 1 >= {RESCUE_LIMIT} THEN 'failed'
-                    ELSE 'pending' END AS verdict
-    FROM jobservice.tasks
-    WHERE status = 'running' AND lease_until < clock_timestamp() AND {IS_LEADER}
-    ORDER BY id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
+                    ELSE 'pending' END AS verdict,
+           {SILENCE} AS silence
+    FROM jobservice.tasks AS task
+    LEFT JOIN jobservice.workers AS worker ON worker.id = task.worker_id
+    WHERE task.status = 'running' AND task.lease_until < clock_timestamp() AND {IS_LEADER}
+    ORDER BY task.id LIMIT 1000 FOR NO KEY UPDATE OF task SKIP LOCKED
 ), rescued AS (
     UPDATE jobservice.tasks AS task
-    SET status = verdict, rescues = rescues + 1, lease_until = NULL,
+    SET status = verdict, reason = CASE WHEN verdict = 'stopped' THEN {STOPPED_BY}
+                                        ELSE silence END,
+        rescues = rescues + 1, lease_until = NULL,
         error = CASE WHEN verdict = 'failed' THEN $3 ELSE error END,
         ended_at = CASE WHEN verdict <> 'pending' THEN clock_timestamp() END
     FROM expired WHERE task.id = expired.id

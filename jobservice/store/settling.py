@@ -1,106 +1,106 @@
-"""The end of a try: the task's row, its execution's counters and the bell, all or nothing."""
+"""Settling: how claimed tasks ended or why they wait, their executions' counters and the bell.
+
+One statement for any number of tasks, all or nothing; a claim that no longer stands writes nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from database.pool import Connection
-from jobservice.domain.task import Claimed, TaskError, TaskStatus
-from jobservice.store.executions import ENDED_CHANNEL
+import orjson
 
-SETTLE_FINAL = f"""
-WITH settled AS (
-    UPDATE jobservice.tasks
-    SET status = $4, error = $5, result = $6, lease_until = NULL, ended_at = clock_timestamp()
-    WHERE id = $1 AND delivery = $2 AND fence = $3 AND status = 'running'
-    RETURNING id, execution_id, is_plan, status
+from database.pool import Connection
+from jobservice.domain import storable
+from jobservice.domain.settlement import Settlement
+from jobservice.store.executions import ENDED_CHANNEL
+from jobservice.store.stopping import STOPPED_BY
+
+SETTLE = f"""
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::boolean[], $9::text[], $10::integer[], $11::double precision[]
+    ) AS asked (id, delivery, fence, status, reason, error, result, unchanged, status_text,
+                attempts, delay_seconds)
+), ours AS MATERIALIZED (
+    SELECT task.id FROM jobservice.tasks AS task JOIN asked USING (id, delivery, fence)
+    WHERE task.status = 'running'
+    ORDER BY task.id FOR NO KEY UPDATE OF task
+), settled AS (
+    UPDATE jobservice.tasks AS task
+    SET status = asked.status, lease_until = NULL, attempt = attempt + asked.attempts,
+        reason = CASE WHEN asked.status = 'stopped' THEN {STOPPED_BY} ELSE asked.reason END,
+        error = CASE WHEN asked.status IN ('retrying', 'pending')
+                     THEN coalesce(asked.error::jsonb, task.error) ELSE asked.error::jsonb END,
+        result = asked.result::jsonb,
+        not_before = CASE WHEN asked.status IN ('retrying', 'pending')
+                          THEN clock_timestamp() + asked.delay_seconds * interval '1 second' END,
+        ended_at = CASE WHEN asked.status NOT IN ('retrying', 'pending')
+                        THEN clock_timestamp() END
+    FROM asked JOIN ours USING (id)
+    WHERE task.id = ours.id AND task.fence = asked.fence
+    RETURNING task.id, task.fence, task.execution_id, task.is_plan, task.status, asked.unchanged,
+              asked.status_text
 ), forgotten AS (
     DELETE FROM jobservice.task_progress USING settled WHERE task_id = settled.id
+), counted AS (
+    SELECT execution_id,
+           count(*) FILTER (WHERE NOT is_plan AND status = 'succeeded') AS succeeded,
+           count(*) FILTER (WHERE NOT is_plan AND status = 'failed') AS failed,
+           count(*) FILTER (WHERE NOT is_plan AND status = 'stopped') AS stopped,
+           count(*) FILTER (WHERE unchanged) AS unchanged,
+           max(status) FILTER (WHERE is_plan) AS plan_status,
+           max(status_text) AS status_text
+    FROM settled WHERE status NOT IN ('retrying', 'pending') GROUP BY execution_id
+), theirs AS MATERIALIZED (
+    SELECT id FROM jobservice.executions WHERE id IN (SELECT execution_id FROM counted)
+    ORDER BY id FOR NO KEY UPDATE
+), rolled_up AS (
+    UPDATE jobservice.executions AS execution
+    SET succeeded = execution.succeeded + counted.succeeded,
+        failed = execution.failed + counted.failed,
+        stopped = execution.stopped + counted.stopped,
+        unchanged = execution.unchanged + counted.unchanged,
+        plan_status = coalesce(counted.plan_status, execution.plan_status),
+        status_text = coalesce(counted.status_text, execution.status_text)
+    FROM counted JOIN theirs ON theirs.id = counted.execution_id
+    WHERE execution.id = theirs.id
+    RETURNING execution.id,
+              CASE WHEN ended_at IS NOT NULL
+                   THEN pg_notify('{ENDED_CHANNEL}', execution.id::text) END
 )
-UPDATE jobservice.executions AS execution
-SET succeeded = execution.succeeded + (NOT is_plan AND settled.status = 'succeeded')::integer,
-    failed = execution.failed + (NOT is_plan AND settled.status = 'failed')::integer,
-    stopped = execution.stopped + (NOT is_plan AND settled.status = 'stopped')::integer,
-    unchanged = execution.unchanged + $7::boolean::integer,
-    plan_status = CASE WHEN is_plan THEN settled.status ELSE execution.plan_status END,
-    status_text = coalesce($8, execution.status_text)
-FROM settled WHERE execution.id = settled.execution_id
-RETURNING CASE WHEN ended_at IS NOT NULL
-               THEN pg_notify('{ENDED_CHANNEL}', execution.id::text) END
+SELECT settled.id, settled.fence FROM settled
+LEFT JOIN rolled_up ON rolled_up.id = settled.execution_id
 """  # noqa: S608  constants of this module
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Final:
-    """How a task ended. `status_text` goes to its execution; None leaves that as it is."""
+async def settle(
+    connection: Connection, settlements: Sequence[Settlement]
+) -> frozenset[tuple[int, int]]:
+    """Write how tries ended; return the keys of those whose claim stood, the rest changed nothing.
 
-    status: TaskStatus
-    error: TaskError | None = None
-    result: dict[str, Any] | None = None
-    unchanged: bool = False
-    status_text: str | None = None
+    To be called in a transaction, which may have to be repeated after a conflict.
+    """
+    rows = await connection.fetch(SETTLE, *_columns(settlements))
+    return frozenset((row["id"], row["fence"]) for row in rows)
 
 
-async def settle(connection: Connection, task: Claimed, final: Final) -> bool:
-    """Write how a task ended; False, and nothing is written, if it is no longer ours."""
-    row = await connection.fetchrow(
-        SETTLE_FINAL,
-        task.id,
-        task.delivery,
-        task.fence,
-        final.status,
-        final.error.to_json() if final.error else None,
-        final.result,
-        final.unchanged,
-        final.status_text,
+def _columns(settlements: Sequence[Settlement]) -> tuple[list[Any], ...]:
+    return (
+        [one.task.id for one in settlements],
+        [one.task.delivery for one in settlements],
+        [one.task.fence for one in settlements],
+        [one.status for one in settlements],
+        [storable.text(one.reason) for one in settlements],
+        [_json(one.error.to_json() if one.error else None) for one in settlements],
+        [_json(one.result) for one in settlements],
+        [one.unchanged for one in settlements],
+        [storable.text(one.status_text) if one.status_text else None for one in settlements],
+        [one.attempts for one in settlements],
+        [one.delay_seconds for one in settlements],
     )
-    return row is not None
 
 
-SETTLE_AGAIN = """
-WITH released AS (
-    UPDATE jobservice.tasks
-    SET status = $4, error = coalesce($5, error), attempt = attempt + $6, lease_until = NULL,
-        not_before = clock_timestamp() + $7 * interval '1 second'
-    WHERE id = $1 AND delivery = $2 AND fence = $3 AND status = 'running'
-    RETURNING id
-), forgotten AS (
-    DELETE FROM jobservice.task_progress USING released WHERE task_id = released.id
-)
-SELECT id FROM released
-"""
-
-
-async def retry(
-    connection: Connection, task: Claimed, *, error: TaskError, delay_seconds: float
-) -> bool:
-    """Let a failed task try again after a delay; False if it is no longer ours."""
-    released = await connection.fetchval(
-        SETTLE_AGAIN,
-        task.id,
-        task.delivery,
-        task.fence,
-        TaskStatus.RETRYING,
-        error.to_json(),
-        1,
-        delay_seconds,
-    )
-    return released is not None
-
-
-async def snooze(
-    connection: Connection, task: Claimed, *, reason: TaskError | None, delay_seconds: float
-) -> bool:
-    """Give a task back without spending an attempt; False if it is no longer ours."""
-    released = await connection.fetchval(
-        SETTLE_AGAIN,
-        task.id,
-        task.delivery,
-        task.fence,
-        TaskStatus.PENDING,
-        reason.to_json() if reason else None,
-        0,
-        delay_seconds,
-    )
-    return released is not None
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(storable.document(value)).decode()

@@ -9,35 +9,54 @@ from database.pool import Connection
 
 STOP_CHANNEL = "jobservice_stop"
 
+# Why a task is stopped; of an UPDATE of jobservice.tasks AS task.
+STOPPED_BY = (
+    "CASE WHEN task.stop_requested_by = '' THEN 'stopped on request'"
+    " ELSE 'stopped by ' || task.stop_requested_by END"
+)
+
 REQUEST = """
 UPDATE jobservice.executions
 SET stop_requested_at = CASE WHEN ended_at IS NULL THEN coalesce(stop_requested_at, now())
-                             ELSE stop_requested_at END
+                             ELSE stop_requested_at END,
+    stop_requested_by = CASE WHEN ended_at IS NULL AND stop_requested_at IS NULL THEN $2
+                             ELSE stop_requested_by END
 WHERE id = $1
 RETURNING ended_at IS NULL
 """
 
 
-async def request(connection: Connection, execution_id: int) -> bool | None:
-    """Note the wish; True if there is something to stop, False if it ended, None if unknown."""
-    unfinished: bool | None = await connection.fetchval(REQUEST, execution_id)
+async def request(connection: Connection, execution_id: int, by: str) -> bool | None:
+    """Note the wish and whose it is.
+
+    True if there is something to stop, False if it ended, None if it is unknown.
+    """
+    unfinished: bool | None = await connection.fetchval(REQUEST, execution_id, by)
     return unfinished
 
 
 STOP_UNSTARTED = f"""
-WITH unfinished AS MATERIALIZED (
+WITH wish AS (
+    SELECT stop_requested_by AS by,
+           CASE WHEN stop_requested_by = '' THEN 'stopped on request'
+                ELSE 'stopped by ' || stop_requested_by END AS reason
+    FROM jobservice.executions WHERE id = $1
+), unfinished AS MATERIALIZED (
     SELECT id, status FROM jobservice.tasks
     WHERE execution_id = $1
       AND status IN ('pending', 'queued', 'retrying', 'running')
     ORDER BY id FOR NO KEY UPDATE
 ), told AS (
     UPDATE jobservice.tasks AS task
-    SET stop_requested_at = coalesce(task.stop_requested_at, now())
-    FROM unfinished WHERE task.id = unfinished.id AND unfinished.status = 'running'
+    SET stop_requested_at = coalesce(task.stop_requested_at, now()),
+        stop_requested_by = CASE WHEN task.stop_requested_at IS NULL THEN wish.by
+                                 ELSE task.stop_requested_by END
+    FROM unfinished, wish WHERE task.id = unfinished.id AND unfinished.status = 'running'
 ), stopped AS (
     UPDATE jobservice.tasks AS task
-    SET status = 'stopped', ended_at = now(), stop_requested_at = now()
-    FROM unfinished WHERE task.id = unfinished.id AND unfinished.status <> 'running'
+    SET status = 'stopped', reason = wish.reason, ended_at = now(), stop_requested_at = now(),
+        stop_requested_by = wish.by
+    FROM unfinished, wish WHERE task.id = unfinished.id AND unfinished.status <> 'running'
     RETURNING task.is_plan
 ), counted AS (
     SELECT count(*) FILTER (WHERE NOT is_plan) AS tasks, count(*) FILTER (WHERE is_plan) AS plans

@@ -65,7 +65,7 @@ async def get_execution(call: Call[ById, Nothing, Nothing]) -> web.Response:
 
 async def stop_execution(call: Call[ById, Nothing, Nothing]) -> web.Response:
     """Stop an execution."""
-    await executions.stop(call.services.database, call.path.id)
+    await executions.stop(call.services.database, call.path.id, by=call.principal.username)
     return web.Response()
 
 

@@ -13,19 +13,23 @@ from typing import Any
 import pytest
 import structlog
 
-from database.pool import Database
+from database.pool import Connection, Database
 from jobservice import executions, working
 from jobservice import logging as service_logging
 from jobservice.domain.execution import Execution, NewExecution
 from jobservice.domain.listing import Listing
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Task
+from jobservice.domain.settlement import Settlement
+from jobservice.domain.task import Claimed, Task, TaskError, TaskStatus
 from jobservice.jobs.base import JobType
+from jobservice.store import claiming, settling
+from jobservice.store.claiming import Claimant
 from tests import invariants
 from tests.fakes import jobs
 
 DEADLINE_SECONDS = 20.0
 LOOK_SECONDS = 0.02
+ERROR = TaskError(message="it broke", kind="Broken")
 
 
 async def until(
@@ -77,10 +81,37 @@ class Jobs:
 
         await until(run)
 
+    async def reasons(self, becomes: str) -> set[str]:
+        """Return why tasks came into a state, whenever they did."""
+        query = "SELECT DISTINCT reason FROM jobservice.task_events WHERE becomes = $1"
+        async with self.database.connection() as connection:
+            return {row["reason"] for row in await connection.fetch(query, becomes)}
+
     async def one(self, query: str, *args: object) -> Any:
         """Return one value from the database."""
         async with self.database.connection() as connection:
             return await connection.fetchval(query, *args)
+
+
+async def claimed(
+    connection: Connection,
+    task_id: int,
+    delivery: int,
+    *,
+    job_types: Sequence[str] = ("plan", "act", "copy"),
+    lease_seconds: float = 25,
+) -> Claimed | None:
+    """Claim one task as worker 1; None if it is not to be had."""
+    claimant = Claimant(worker_id=1, host="here", job_types=job_types, lease_seconds=lease_seconds)
+    tasks = await claiming.claim(connection, claimant, [(task_id, delivery)])
+    return tasks[0] if tasks else None
+
+
+async def settled(connection: Connection, task: Claimed, status: TaskStatus) -> bool:
+    """Settle one task, without a pause where it is to run again; say whether it was ours."""
+    error = ERROR if status in {TaskStatus.FAILED, TaskStatus.RETRYING} else None
+    settlement = Settlement(task=task, status=status, error=error)
+    return bool(await settling.settle(connection, [settlement]))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,9 @@ import redis
 from database.pool import Database
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.domain.task import TaskStatus
-from jobservice.store import claiming, leader, rescuing
+from jobservice.store import leader, rescuing
 from jobservice.supervisor import embedded_valkey
-from tests.integration.jobservice.conftest import Jobs, Worker, until, working_at
+from tests.integration.jobservice.conftest import Jobs, Worker, claimed, until, working_at
 
 ROOT = Path(__file__).parents[3]
 # Promised for work that waited for Valkey.
@@ -49,6 +50,8 @@ async def test_another_worker_finishes_what_a_killed_one_held(
     assert (execution.status, execution.succeeded) == (ExecutionStatus.SUCCEEDED, 3)
     for task in await jobs_at.tasks(execution_id):
         assert (task.attempt, task.rescues) == (1, 1)
+    (reason,) = await jobs_at.reasons("pending")
+    assert re.fullmatch(r"worker \d+ \(.+\) was silent for \d+ s", reason)
 
 
 async def test_a_plan_goes_on_at_its_cursor(dsn: str, valkey_url: str, jobs_at: Jobs) -> None:
@@ -186,9 +189,7 @@ async def test_a_task_whose_worker_died_ten_times_is_given_up(
             rescues,
         )
         task_id = await connection.fetchval("SELECT id FROM jobservice.tasks")
-        await claiming.claim(
-            connection, task_id, 1, worker_id=1, job_types=["plan"], lease_seconds=-1
-        )
+        await claimed(connection, task_id, 1, lease_seconds=-1)
         leadership = await leader.acquire(connection, 2)
         assert leadership is not None
         (rescued,) = await rescuing.rescue(connection, leadership)
@@ -215,9 +216,7 @@ async def test_a_leader_that_was_replaced_writes_nothing(database: Database, job
             "UPDATE jobservice.tasks SET status = 'queued', delivery = 1, dispatched_at = now()"
         )
         task_id = await connection.fetchval("SELECT id FROM jobservice.tasks")
-        await claiming.claim(
-            connection, task_id, 1, worker_id=1, job_types=["plan"], lease_seconds=-1
-        )
+        await claimed(connection, task_id, 1, lease_seconds=-1)
         assert await rescuing.rescue(connection, old) == ()
         assert len(await rescuing.rescue(connection, new)) == 1
 

@@ -14,8 +14,7 @@ from jobservice.holding import Ending, Holding, Holdings
 from jobservice.maintenance import service
 from jobservice.maintenance.heartbeat import Heartbeat, Rhythm
 from jobservice.maintenance.service import Service
-from jobservice.store import claiming
-from tests.integration.jobservice.conftest import Jobs, until
+from tests.integration.jobservice.conftest import Jobs, claimed, until
 
 RHYTHM = Rhythm(beat_seconds=0.1, lease_seconds=1.0, stuck_after_seconds=0.5)
 HELD = "SELECT lease_until > clock_timestamp() FROM jobservice.tasks"
@@ -33,11 +32,9 @@ async def task(database: Database, jobs_at: Jobs) -> Claimed:
             "UPDATE jobservice.tasks SET status = 'queued', delivery = 1, dispatched_at = now()"
         )
         task_id = await connection.fetchval("SELECT id FROM jobservice.tasks")
-        claimed = await claiming.claim(
-            connection, task_id, 1, worker_id=1, job_types=["plan"], lease_seconds=1.0
-        )
-    assert claimed is not None
-    return claimed
+        task = await claimed(connection, task_id, 1, lease_seconds=1.0)
+    assert task is not None
+    return task
 
 
 @contextlib.asynccontextmanager

@@ -12,12 +12,11 @@ from jobservice import executions
 from jobservice.domain.execution import ExecutionStatus, LeftOut, NewExecution
 from jobservice.domain.listing import Equals, Listing
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Claimed, NewTask, TaskError, TaskStatus
+from jobservice.domain.task import Claimed, NewTask, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost, NotFound, PolicyRunning
-from jobservice.store import claiming, planning, settling
+from jobservice.store import claiming, planning
+from tests.integration.jobservice.conftest import ERROR, claimed, settled
 
-WORKER = 1
-ERROR = TaskError(message="it broke", kind="Broken")
 NEW = NewExecution(
     vendor_type="replication",
     job_type="plan",
@@ -42,24 +41,17 @@ async def _claim(
     database: Database, task_id: int, delivery: int, *, lease_seconds: float = 25
 ) -> Claimed | None:
     async with database.connection() as connection:
-        return await claiming.claim(
-            connection,
-            task_id,
-            delivery,
-            worker_id=WORKER,
-            job_types=["plan", "copy"],
-            lease_seconds=lease_seconds,
-        )
+        return await claimed(connection, task_id, delivery, lease_seconds=lease_seconds)
 
 
 async def _claim_all(database: Database) -> list[Claimed]:
-    claimed = [await _claim(database, *item) for item in (await _queue(database)).items()]
-    return [task for task in claimed if task is not None]
+    tasks = [await _claim(database, *item) for item in (await _queue(database)).items()]
+    return [task for task in tasks if task is not None]
 
 
-async def _settle(database: Database, task: Claimed, final: settling.Final) -> bool:
+async def _settle(database: Database, task: Claimed, status: TaskStatus) -> bool:
     async with database.transaction() as connection:
-        return await settling.settle(connection, task, final)
+        return await settled(connection, task, status)
 
 
 async def _planned(database: Database, tasks: int) -> tuple[int, Claimed]:
@@ -71,18 +63,14 @@ async def _planned(database: Database, tasks: int) -> tuple[int, Claimed]:
     return execution_id, plan
 
 
-SUCCEEDED = settling.Final(status=TaskStatus.SUCCEEDED)
-
-
 async def test_an_execution_is_the_roll_up_of_its_tasks(database: Database) -> None:
     execution_id, plan = await _planned(database, 3)
     first, second, third = await _claim_all(database)
-    assert await _settle(database, first, SUCCEEDED)
-    assert await _settle(database, plan, SUCCEEDED)
+    assert await _settle(database, first, TaskStatus.SUCCEEDED)
+    assert await _settle(database, plan, TaskStatus.SUCCEEDED)
     assert (await executions.get(database, execution_id)).status is ExecutionStatus.RUNNING
-    failed = settling.Final(status=TaskStatus.FAILED, error=ERROR)
-    assert await _settle(database, second, failed)
-    assert await _settle(database, third, settling.Final(status=TaskStatus.STOPPED))
+    assert await _settle(database, second, TaskStatus.FAILED)
+    assert await _settle(database, third, TaskStatus.STOPPED)
 
     execution = await executions.get(database, execution_id)
     assert execution.status is ExecutionStatus.FAILED
@@ -118,10 +106,10 @@ async def test_a_stale_fence_settles_nothing(database: Database) -> None:
     await executions.start(database, NEW)
     (old,) = await _claim_all(database)
     async with database.connection() as connection:
-        assert await settling.snooze(connection, old, reason=None, delay_seconds=0)
+        assert await settled(connection, old, TaskStatus.PENDING)
     (new,) = await _claim_all(database)
     assert new.fence == old.fence + 1
-    assert not await _settle(database, old, SUCCEEDED)
+    assert not await _settle(database, old, TaskStatus.SUCCEEDED)
     async with database.connection() as connection:
         assert await claiming.renew(connection, [(old.id, old.fence)], lease_seconds=25) == ()
         held = await claiming.renew(connection, [(new.id, new.fence)], lease_seconds=25)
@@ -132,7 +120,7 @@ async def test_a_page_of_a_lost_plan_leaves_nothing(database: Database) -> None:
     execution_id = await executions.start(database, NEW)
     (plan,) = await _claim_all(database)
     async with database.connection() as connection:
-        await settling.snooze(connection, plan, reason=None, delay_seconds=0)
+        await settled(connection, plan, TaskStatus.PENDING)
     page = planning.PlanPage(number=1, tasks=[COPY], checkpoint={})
     with pytest.raises(LeaseLost):
         async with database.transaction() as connection:
@@ -173,14 +161,14 @@ async def test_stopping_ends_what_waits_and_tells_what_runs(database: Database) 
     with pytest.raises(ExecutionStopped):
         async with database.transaction() as connection:
             await planning.write_page(connection, plan, page)
-    await _settle(database, plan, settling.Final(status=TaskStatus.STOPPED))
+    await _settle(database, plan, TaskStatus.STOPPED)
     execution = await executions.get(database, execution_id)
     assert (execution.status, execution.stopped) == (ExecutionStatus.STOPPED, 2)
 
 
 async def test_stopping_a_finished_execution_changes_nothing(database: Database) -> None:
     execution_id, plan = await _planned(database, 0)
-    await _settle(database, plan, SUCCEEDED)
+    await _settle(database, plan, TaskStatus.SUCCEEDED)
     await executions.stop(database, execution_id)
     execution = await executions.get(database, execution_id)
     assert execution.status is ExecutionStatus.SUCCEEDED
@@ -203,7 +191,7 @@ async def test_the_schema_and_the_domain_agree_on_transitions(database: Database
 
 async def test_the_schema_refuses_an_illegal_transition(database: Database) -> None:
     _, plan = await _planned(database, 0)
-    await _settle(database, plan, SUCCEEDED)
+    await _settle(database, plan, TaskStatus.SUCCEEDED)
     with pytest.raises(asyncpg.CheckViolationError, match="may not go from succeeded to pending"):
         async with database.connection() as connection:
             await connection.execute(

@@ -24,13 +24,14 @@ from database.pool import Database
 from jobservice import executions
 from jobservice.domain.execution import NewExecution
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Claimed, NewTask, TaskError, TaskStatus
+from jobservice.domain.settlement import Settlement
+from jobservice.domain.task import Claimed, NewTask, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost
-from jobservice.store import claiming, dispatching, leader, planning, rescuing, settling
+from jobservice.store import dispatching, leader, planning, rescuing, settling
 from jobservice.store.dispatching import Delivery, Room
+from tests.integration.jobservice.conftest import ERROR, claimed, settled
 
 Result = TypeVar("Result")
-ERROR = TaskError(message="no", kind="No")
 NEW = NewExecution(
     vendor_type="test",
     job_type="plan",
@@ -97,34 +98,33 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(target=claims, delivery=deliveries, is_doomed=st.booleans())
     def claim(self, delivery: Delivery, *, is_doomed: bool) -> Any:
-        claimed = self.do(self._claim(delivery, is_doomed=is_doomed))
-        return multiple(claimed) if claimed else multiple()
+        task = self.do(self._claim(delivery, is_doomed=is_doomed))
+        return multiple(task) if task else multiple()
 
     async def _claim(self, delivery: Delivery, *, is_doomed: bool) -> Claimed | None:
         async with self.database.connection() as connection:
-            return await claiming.claim(
+            return await claimed(
                 connection,
                 delivery.task_id,
                 delivery.number,
-                worker_id=1,
-                job_types=["plan", "act"],
                 lease_seconds=-1 if is_doomed else 60,
             )
 
     @rule(held=claims, status=st.sampled_from(FINALS))
     def settle(self, held: Claimed, status: TaskStatus) -> None:
-        error = ERROR if status is TaskStatus.FAILED else None
-        final = settling.Final(status=status, error=error)
-        if self.do(self.database.run(lambda c: settling.settle(c, held, final))):
+        if self.do(self.database.run(lambda c: settled(c, held, status))):
             self.settled[held.id] += 1
 
-    @rule(held=claims)
-    def snooze(self, held: Claimed) -> None:
-        self.do(self.database.run(lambda c: settling.snooze(c, held, reason=None, delay_seconds=0)))
+    @rule(held=claims, status=st.sampled_from([TaskStatus.PENDING, TaskStatus.RETRYING]))
+    def let_it_run_again(self, held: Claimed, status: TaskStatus) -> None:
+        self.do(self.database.run(lambda c: settled(c, held, status)))
 
-    @rule(held=claims)
-    def retry(self, held: Claimed) -> None:
-        self.do(self.database.run(lambda c: settling.retry(c, held, error=ERROR, delay_seconds=0)))
+    @rule(held=st.lists(claims, min_size=2, max_size=5), status=st.sampled_from(FINALS))
+    def settle_together(self, held: list[Claimed], status: TaskStatus) -> None:
+        error = ERROR if status is TaskStatus.FAILED else None
+        batch = [Settlement(task=task, status=status, error=error) for task in held]
+        for task_id, _ in self.do(self.database.run(lambda c: settling.settle(c, batch))):
+            self.settled[task_id] += 1
 
     @rule(held=claims, count=st.integers(0, 3))
     def plan_page(self, held: Claimed, count: int) -> None:

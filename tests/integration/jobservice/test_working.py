@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from jobservice import executions
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.domain.task import TaskStatus
@@ -33,6 +35,9 @@ async def test_a_passing_failure_is_tried_again(worker: Worker, jobs_at: Jobs) -
     assert execution.status is ExecutionStatus.SUCCEEDED
     assert task.attempt == 2
     assert task.result == {"attempt": 2}
+    (reason,) = await jobs_at.reasons("retrying")
+    assert re.fullmatch(r"retry 1/1 in 0\.\d s: once", reason)
+    assert await jobs_at.reasons("pending") == {"the pause is over"}
 
 
 async def test_a_failure_keeps_its_error_and_hides_no_other(worker: Worker, jobs_at: Jobs) -> None:
@@ -55,6 +60,8 @@ async def test_a_snooze_spends_no_attempt(worker: Worker, jobs_at: Jobs) -> None
         await jobs_at.ended(execution_id)
     (task,) = await jobs_at.tasks(execution_id)
     assert task.result == {"attempt": 1}
+    assert await jobs_at.reasons("pending") == {"waits 0.0 s: it cannot run now"}
+    assert await jobs_at.reasons("queued") == {"sent to the workers"}
 
 
 async def test_a_stop_reaches_a_running_task_within_two_seconds(
@@ -63,10 +70,11 @@ async def test_a_stop_reaches_a_running_task_within_two_seconds(
     async with worker():
         execution_id = await jobs_at.start([{"do": "hang"}] * 2)
         await jobs_at.running(execution_id, 2)
-        await executions.stop(jobs_at.database, execution_id)
+        await executions.stop(jobs_at.database, execution_id, by="alice")
         execution = await jobs_at.ended(execution_id, seconds=2)
     assert execution.status is ExecutionStatus.STOPPED
     assert execution.stopped == 2
+    assert await jobs_at.reasons("stopped") == {"stopped by alice"}
 
 
 async def test_a_log_is_there_and_holds_no_secret(worker: Worker, jobs_at: Jobs) -> None:
@@ -100,6 +108,8 @@ async def test_a_worker_that_leaves_gives_its_tasks_back(worker: Worker, jobs_at
         await jobs_at.running(execution_id, 1)
     (task,) = await jobs_at.tasks(execution_id)
     assert task.status in {TaskStatus.PENDING, TaskStatus.QUEUED}
+    (reason,) = await jobs_at.reasons("pending")
+    assert re.fullmatch(r"given back by worker \d+ \(.+\), which shuts down", reason)
     assert await jobs_at.one("SELECT count(*) FROM jobservice.workers") == 0
     async with worker():
         execution = await jobs_at.ended(execution_id)
