@@ -21,7 +21,8 @@ from jobservice.store.leader import Leadership
 
 POLL_SECONDS = 0.4
 RECONCILE_SECONDS = 5.0
-LOST_AFTER_SECONDS = 15.0
+# From Redis to a claim it takes milliseconds; a worker may die just in between.
+LOST_AFTER_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 

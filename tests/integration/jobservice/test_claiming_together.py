@@ -20,6 +20,7 @@ from jobservice.store.logs import Chunk
 from tests.fakes.together import together
 from tests.integration.jobservice.conftest import ERROR, Jobs
 
+pytestmark = pytest.mark.usefixtures("planted")
 WORKER = Claimant(worker_id=7, host="here", job_types=["act"])
 ADD = """
 INSERT INTO jobservice.tasks
