@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Callable, Mapping
 from importlib import metadata
 
@@ -13,7 +11,7 @@ from aiohttp import web
 from access import users
 from access.authentication import Authenticator
 from config.settings import Listener, Settings
-from jobservice import composing
+from jobservice import composing, signals
 from jobservice.api import application
 from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
@@ -57,7 +55,7 @@ async def serve(
         try:
             url = await _listen(runner, settings.listener)
             announce(url)
-            await _signal()
+            await signals.stop_requested().wait()
         finally:
             await runner.cleanup()
 
@@ -109,9 +107,3 @@ async def _listen(runner: web.AppRunner, listener: Listener) -> str:
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     return f"http://{host}:{port}"
 
-
-async def _signal() -> None:
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -11,7 +9,7 @@ import typer
 import uvloop
 
 from config.settings import Settings
-from jobservice import composing, logging, queue, working
+from jobservice import composing, logging, queue, signals, working
 from jobservice.checking import Checker
 from jobservice.cli import process_settings
 from jobservice.jobs import catalogue
@@ -40,7 +38,7 @@ def run(
 
 
 async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
-    stop = _stop_signal()
+    stop = signals.stop_requested()
     async with composing.composed(
         settings, environment, name="transship worker", connections=CONNECTIONS
     ) as parts:
@@ -62,18 +60,3 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         finally:
             await registries.close()
 
-
-def _stop_signal() -> asyncio.Event:
-    """Return what SIGTERM and SIGINT set; a second one ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def ask() -> None:
-        stop.set()
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-    for number in numbers:
-        loop.add_signal_handler(number, ask)
-    return stop

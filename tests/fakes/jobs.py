@@ -6,6 +6,7 @@ Run as a program it is a worker to be killed: `python -m tests.fakes.jobs POSTGR
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from database.pool import Database
 from jobservice import logging as service_logging
-from jobservice import working
+from jobservice import signals, working
 from jobservice.domain.retrying import RetryRule
 from jobservice.domain.task import NewTask, Progress, TaskError
 from jobservice.jobs.base import Answer, Failed, JobType, Run, Snoozed, Succeeded
@@ -59,7 +60,7 @@ class Plan(JobType):
 
 
 class Act(JobType):
-    """`do`: succeed, fail, flaky (fails once), snooze (once), raise, hang, hang_once, wait."""
+    """`do`: succeed, fail, flaky (fails once), snooze (once), raise, hang(_once), cling, wait."""
 
     name: ClassVar[str] = "act"
     queue: ClassVar[str] = "transfer"
@@ -71,10 +72,10 @@ class Act(JobType):
         run.note("acting", password="hunter2")
         self._leave_trace(run)
         match run.task.parameters.get("do", "succeed"):
-            case "hang":
+            case "hang" | "hang_once" as how if how == "hang" or run.task.fence == 1:
                 await asyncio.Event().wait()
-            case "hang_once" if run.task.fence == 1:
-                await asyncio.Event().wait()
+            case "cling":
+                await _cling()
             case "wait":
                 await _open(Path(run.task.parameters["gate"]))
             case "snooze" if run.task.fence == 1:
@@ -106,6 +107,13 @@ class Act(JobType):
                 file.write(f"{os.getpid()}\n")
 
 
+async def _cling() -> None:
+    """Hang on, whoever cancels."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
 async def _open(gate: Path) -> None:
     while not gate.exists():  # noqa: ASYNC110  files set no events
         await asyncio.sleep(0.02)
@@ -119,7 +127,7 @@ async def main(postgres_dsn: str, redis_dsn: str) -> None:
     service_logging.configure(level="warning")
     setup = working.Setup(postgres_dsn=postgres_dsn, redis_dsn=redis_dsn, slots=SLOTS, rhythm=HASTY)
     database = await Database.connect(postgres_dsn)
-    await working.work(setup, database, job_types(database), stop=asyncio.Event())
+    await working.work(setup, database, job_types(database), stop=signals.stop_requested())
 
 
 if __name__ == "__main__":

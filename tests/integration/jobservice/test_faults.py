@@ -70,6 +70,23 @@ async def test_a_plan_goes_on_at_its_cursor(dsn: str, valkey_url: str, jobs_at: 
     assert [task.parameters["p"] for task in await jobs_at.tasks(execution_id)] == [1, 2, 3]
 
 
+async def test_a_second_signal_ends_a_worker_at_once(
+    dsn: str, valkey_url: str, jobs_at: Jobs
+) -> None:
+    with worker_process(dsn, valkey_url) as doomed:
+        execution_id = await jobs_at.start([{"do": "cling"}, {"do": "hang"}])
+        await jobs_at.running(execution_id, 2)
+        doomed.send_signal(signal.SIGTERM)
+
+        async def the_polite_task_is_given_back() -> bool:
+            return bool(await jobs_at.reasons("pending"))
+
+        await until(the_polite_task_is_given_back)
+        assert doomed.poll() is None
+        doomed.send_signal(signal.SIGINT)
+        assert doomed.wait(2) == -signal.SIGINT
+
+
 async def test_a_frozen_worker_that_wakes_up_writes_nothing(
     dsn: str, valkey_url: str, jobs_at: Jobs, tmp_path: Path
 ) -> None:
