@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Self
 
 from rich.console import Console
@@ -112,6 +113,8 @@ class Bars(Silence):
     def transfer_ended(self, transfer: Transfer, report: TransferReport | None) -> None:
         del report
         self._progress.remove_task(self._tasks.pop(transfer))
+        for next_in_line in islice(self._tasks.values(), _VISIBLE_LIMIT - 1, _VISIBLE_LIMIT):
+            self._progress.update(next_in_line, visible=True)
 
     def planned(self, errand: Errand) -> None:
         """Print what would be copied."""

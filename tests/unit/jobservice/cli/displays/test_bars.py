@@ -41,6 +41,10 @@ class Terminal:
         text = ESCAPES.sub("", self.written.getvalue()).replace("\r", "\n")
         return [line.strip() for line in text.splitlines() if line.strip()]
 
+    def drawn(self, beginning: str) -> set[str]:
+        """Return the first words that were ever drawn and begin so."""
+        return {line.split()[0] for line in self.lines if line.startswith(beginning)}
+
     def last(self, beginning: str) -> str:
         """Return how a line was drawn last."""
         return [line for line in self.lines if line.startswith(beginning)][-1]
@@ -145,9 +149,15 @@ def test_a_dry_run_tells_what_it_would_copy(terminal: Terminal) -> None:
     assert terminal.last("would copy  library/app@sha256:").endswith("-> mirror/app:1.0")
 
 
-def test_no_more_bars_than_a_screen_holds(terminal: Terminal) -> None:
+def test_no_more_bars_than_a_screen_holds_and_the_next_takes_a_free_place(
+    terminal: Terminal,
+) -> None:
+    transfers = [transfer(f"{number}.0") for number in range(30)]
     with terminal.bars as bars:
-        for number in range(30):
-            bars.transfer_started(transfer(f"{number}.0"))
-    drawn = {line.split()[0] for line in terminal.lines if line.startswith("library/app:")}
-    assert drawn == {f"library/app:{number}.0" for number in range(8)}
+        for one in transfers:
+            bars.transfer_started(one)
+    assert terminal.drawn("library/app:") == {f"library/app:{number}.0" for number in range(8)}
+    with terminal.bars as bars:
+        for one in (transfers[3], transfers[20]):
+            bars.transfer_ended(one, None)
+    assert terminal.drawn("library/app:") == {f"library/app:{number}.0" for number in range(9)}
