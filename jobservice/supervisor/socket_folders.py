@@ -10,6 +10,7 @@ import socket
 import stat
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from jobservice.supervisor import folders
@@ -53,8 +54,9 @@ def give_back(folder: Path) -> None:
 def tidy() -> None:
     """Remove what servers of killed runs left under /tmp: nobody listens, and nobody starts."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_prefix()}*"):
-        if _is_ours(folder) and _is_old(folder) and not any(map(_listens, folder.iterdir())):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another `up` may tidy, too
+            if _is_ours(folder) and _is_old(folder) and not any(map(_listens, folder.iterdir())):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prefix() -> str:
@@ -74,10 +76,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _is_old(folder: Path) -> bool:
-    try:
-        return time.time() - folder.stat().st_mtime > STARTING_SECONDS
-    except FileNotFoundError:
-        return False
+    return time.time() - folder.stat().st_mtime > STARTING_SECONDS
 
 
 def _listens(file: Path) -> bool:
