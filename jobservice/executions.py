@@ -7,12 +7,15 @@ from database.pool import Database
 from jobservice.domain.execution import Account, Execution, NewExecution
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
-from jobservice.errors import NotFound
+from jobservice.errors import InvalidRequest, NotFound
 from jobservice.store import executions as executions_store
 from jobservice.store import logs as logs_store
 from jobservice.store import outcomes as outcomes_store
 from jobservice.store import stopping as stopping_store
 from jobservice.store import tasks as tasks_store
+
+# No index has the tasks of an execution by time: so many are sorted in no time.
+SORT_LIMIT = 10_000
 
 
 async def start(database: Database, new: NewExecution) -> int:
@@ -66,10 +69,21 @@ async def page(database: Database, listing: Listing) -> Rows[Execution]:
 
 
 async def tasks_page(database: Database, execution_id: int, listing: Listing) -> Rows[Task]:
-    """Return one page of an execution's tasks; fields as in store.tasks.COLUMNS. Raise NotFound."""
-    await get(database, execution_id)
+    """Return one page of an execution's tasks; fields as in store.tasks.COLUMNS.
+
+    Raise NotFound, and InvalidRequest for an order that a large execution does not have.
+    """
+    execution = await get(database, execution_id)
+    if execution.total > SORT_LIMIT and any(order.field != "id" for order in listing.order):
+        raise InvalidRequest(
+            [f"sort: an execution with more than {SORT_LIMIT} tasks shows them by id only"]
+        )
     async with database.connection() as connection:
-        return await tasks_store.page(connection, execution_id, listing)
+        total: int | None = execution.total
+        if listing.conditions:
+            running = await tasks_store.running(connection, execution_id)
+            total = execution.matching(listing.conditions, running=running)
+        return await tasks_store.page(connection, execution_id, listing, total=total)
 
 
 async def task(database: Database, execution_id: int, task_id: int) -> Task:

@@ -17,7 +17,19 @@ CREATE TABLE access.audit_log (
 );
 CREATE INDEX audit_log_by_time ON access.audit_log (occurred_at, id);
 CREATE INDEX audit_log_by_username ON access.audit_log (username, id);
-CREATE INDEX audit_log_by_event ON access.audit_log (resource_type, operation, id);
 CREATE INDEX audit_log_by_operation ON access.audit_log (operation, id);
+CREATE INDEX audit_log_by_resource_type ON access.audit_log (resource_type, id);
 CREATE INDEX audit_log_by_resource ON access.audit_log (resource, id);
-CREATE INDEX audit_log_failures ON access.audit_log (id) WHERE NOT successful;
+CREATE INDEX audit_log_by_result ON access.audit_log (successful, id);
+-- Counting reads indexes alone while the table is vacuumed as it grows.
+ALTER TABLE access.audit_log SET (autovacuum_vacuum_insert_scale_factor = 0.02);
+
+-- Lists of executions, in each order and by each condition that they have.
+CREATE INDEX executions_listed ON jobservice.executions (vendor_type, id);
+CREATE INDEX executions_by_status ON jobservice.executions (vendor_type, status, id);
+CREATE INDEX executions_by_trigger ON jobservice.executions (vendor_type, trigger, id);
+CREATE INDEX executions_by_start ON jobservice.executions (vendor_type, created_at, id);
+CREATE INDEX executions_by_end ON jobservice.executions
+    (vendor_type, coalesce(ended_at, timestamptz '9999-12-31 00:00:00+00'), id);
+
+CREATE INDEX tasks_by_status ON jobservice.tasks (execution_id, status, id);

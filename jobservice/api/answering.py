@@ -30,9 +30,7 @@ def created(call: Call[Any, Any, Any], key: int | str) -> web.Response:
 def page(call: Call[Any, Any, Any], items: Sequence[BaseModel], total: int) -> web.Response:
     """Answer with a page: the total, and links to the pages beside it."""
     answer = json(list(items))
-    answer.headers["X-Total-Count"] = str(min(total, COUNT_LIMIT))
-    if total > COUNT_LIMIT:
-        answer.headers["X-Total-Count-Capped"] = "true"
+    set_total(answer, total)
     links = []
     if call.query.page > 1:
         links.append(_link(call, call.query.page - 1, "prev"))
@@ -43,6 +41,13 @@ def page(call: Call[Any, Any, Any], items: Sequence[BaseModel], total: int) -> w
     return answer
 
 
+def set_total(answer: web.Response, total: int) -> None:
+    """Say how many there are, or that there are more than are counted."""
+    answer.headers["X-Total-Count"] = str(min(total, COUNT_LIMIT))
+    if total > COUNT_LIMIT:
+        answer.headers["X-Total-Count-Capped"] = "true"
+
+
 def warn(answer: web.StreamResponse, ignored: Sequence[str]) -> None:
     """Name in a Warning header (RFC 7234, 5.5.5) what had no effect."""
     names = ", ".join(ignored[:_WARNING_LIMIT])
@@ -51,7 +56,7 @@ def warn(answer: web.StreamResponse, ignored: Sequence[str]) -> None:
     text = f"ignored, not known here: {names}".encode("ascii", "replace").decode()
     printable = "".join(c if c.isprintable() else "?" for c in text)
     quoted = printable.replace("\\", "\\\\").replace('"', '\\"')
-    answer.headers["Warning"] = f'299 transship "{quoted[:1000]}"'
+    answer.headers.add("Warning", f'299 transship "{quoted[:1000]}"')
 
 
 def _link(call: Call[Any, Any, Any], number: int, relation: str) -> str:

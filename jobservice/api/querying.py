@@ -95,7 +95,7 @@ def _condition(name: str, value: str, kind: FieldType) -> Condition:
         return listing.Contains(field=name, text=_unquoted(value[1:]))
     if value[:1] in BRACKETS and value:
         return _bracketed(name, value, kind)
-    return listing.Equals(field=name, value=_scalar(_unquoted(value), kind))
+    return listing.Equals(field=name, value=scalar(_unquoted(value), kind))
 
 
 def _bracketed(name: str, value: str, kind: FieldType) -> Condition:
@@ -113,12 +113,12 @@ def _bracketed(name: str, value: str, kind: FieldType) -> Condition:
         message = f"{name} has one value, no list has all of (v1 v2); use {{v1 v2}} for any of them"
         raise ValueError(message)
     words = [a or b or c for a, b, c in WORD.findall(inside)]
-    return listing.AnyOf(field=name, values=tuple(_scalar(word, kind) for word in words))
+    return listing.AnyOf(field=name, values=tuple(scalar(word, kind) for word in words))
 
 
 def _end(text: str, kind: FieldType) -> Scalar | None:
     text = text.strip()
-    return _scalar(_unquoted(text), kind) if text else None
+    return scalar(_unquoted(text), kind) if text else None
 
 
 def _unquoted(text: str) -> str:
@@ -126,7 +126,8 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if quoted else text
 
 
-def _scalar(text: str, kind: FieldType) -> Scalar:
+def scalar(text: str, kind: FieldType) -> Scalar:
+    """Read a value of a field; raise ValueError with the sentence."""
     match kind:
         case FieldType.TEXT:
             return text

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from jobservice.domain.listing import AnyOf, Condition
 from jobservice.domain.policy import TriggerKind
+from jobservice.domain.task import WAITING, TaskStatus
 
 
 class ExecutionStatus(StrEnum):
@@ -65,6 +67,21 @@ class Execution:
     def in_progress(self) -> int:
         """How many tasks have not ended."""
         return self.total - self.succeeded - self.failed - self.stopped
+
+    def matching(self, conditions: tuple[Condition, ...], *, running: int) -> int | None:
+        """Return how many tasks match where the counters tell; None where they do not."""
+        counters = {
+            frozenset({TaskStatus.SUCCEEDED}): self.succeeded,
+            frozenset({TaskStatus.FAILED}): self.failed,
+            frozenset({TaskStatus.STOPPED}): self.stopped,
+            frozenset({TaskStatus.RUNNING}): running,
+            frozenset(WAITING): self.in_progress - running,
+        }
+        match conditions:
+            case (AnyOf(field="status", values=values),):
+                return counters.get(frozenset(TaskStatus(str(value)) for value in values))
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ NEXT: Mapping[TaskStatus, frozenset[TaskStatus]] = {
 }
 
 
+WAITING = frozenset({TaskStatus.PENDING, TaskStatus.QUEUED, TaskStatus.RETRYING})
 FINAL = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED})
 
 

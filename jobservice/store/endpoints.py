@@ -36,13 +36,16 @@ FROM jobservice.endpoints
 """
 
 
+TABLE = listing_sql.Table(
+    select=SELECT,
+    source="jobservice.endpoints",
+    columns=COLUMNS,
+)
+
+
 async def page(connection: Connection, listing: Listing) -> Rows[StoredEndpoint]:
     """Return one page of endpoints; fields are named as in COLUMNS."""
-    select = listing_sql.select(SELECT, listing, COLUMNS)
-    count = listing_sql.count("jobservice.endpoints", listing, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=tuple(_endpoint(row) for row in rows), total=total)
+    return await listing_sql.page(connection, TABLE, listing, _endpoint)
 
 
 GET = SELECT + "WHERE id = $1"

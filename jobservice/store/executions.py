@@ -38,13 +38,21 @@ FROM jobservice.executions
 """
 
 
+TABLE = listing_sql.Table(
+    select=SELECT,
+    source="jobservice.executions",
+    columns=COLUMNS,
+    sorts={
+        "policy_id": "coalesce(policy_id, 0)",
+        "end_time": f"coalesce(ended_at, {listing_sql.FAR})",
+    },
+    split=frozenset({"status"}),
+)
+
+
 async def page(connection: Connection, listing: Listing) -> Rows[Execution]:
     """Return one page of executions; fields are named as in COLUMNS."""
-    select = listing_sql.select(SELECT, listing, COLUMNS)
-    count = listing_sql.count("jobservice.executions", listing, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=tuple(_execution(row) for row in rows), total=total)
+    return await listing_sql.page(connection, TABLE, listing, _execution)
 
 
 GET = SELECT + "WHERE id = $1"

@@ -5,21 +5,34 @@ Column names come from a table of the store that asks, never from the caller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, Final, TypeVar, assert_never
 
+from database.pool import Connection, Record
 from jobservice.domain.listing import (
     COUNT_LIMIT,
     AnyOf,
     Between,
     Condition,
     Contains,
+    Cursor,
     Equals,
+    Key,
     Listing,
     Order,
+    Rows,
     Scalar,
 )
+
+Item = TypeVar("Item")
+
+# Among how many of the newest rows a fuzzy condition looks, in tables that grow without end.
+FUZZY_LIMIT: Final = 10_000
+BRANCH_LIMIT: Final = 16
+# An absent time, to sort by: after all others.
+FAR = "timestamptz '9999-12-31 00:00:00+00'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +43,123 @@ class Statement:
     parameters: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a list is made from.
+
+    `select` is a SELECT without WHERE that yields one row for each of `source`. `columns` are the
+    expressions of fields, `sorts` those to sort by where a column may be absent. AnyOf conditions
+    on fields in `split` become one branch for each value, so that an index on the column and then
+    the order serves each. In an `endless` table fuzzy conditions look at the newest rows only.
+    """
+
+    select: str
+    source: str
+    columns: Mapping[str, str]
+    sorts: Mapping[str, str] = field(default_factory=dict)
+    split: frozenset[str] = frozenset()
+    endless: bool = False
+
+
+async def page(
+    connection: Connection,
+    table: Table,
+    listing: Listing,
+    item: Callable[[Record], Item],
+    *,
+    total: int | None = None,
+) -> Rows[Item]:
+    """Return one page; `total` is given where a counter is kept, else the matches are counted."""
+    bounded, searched = await _bounded(connection, table, listing)
+    statement = select(table, bounded)
+    found = await connection.fetch(statement.sql, *statement.parameters)
+    cursor = listing.cursor
+    backwards = cursor is not None and cursor.backwards
+    more = len(found) > listing.page_size
+    records = [dict(row) for row in found[: listing.page_size]]
+    if backwards:
+        records.reverse()
+    keys = [_taken(record) for record in records]
+    if total is None:
+        counting = count(table.source, bounded, table.columns)
+        total = await connection.fetchval(counting.sql, *counting.parameters)
+    begins = cursor is None and listing.page == 1
+    return Rows(
+        items=tuple(item(record) for record in records),
+        total=total,
+        before=_before(keys, there=more if backwards else not begins),
+        after=_after(keys, there=backwards or more),
+        searched=searched,
+    )
+
+
+def _taken(record: dict[str, Any]) -> Key:
+    """Take the sort key out of a record."""
+    names = sorted((n for n in record if n.startswith(_KEY)), key=lambda n: int(n[len(_KEY) :]))
+    return tuple(record.pop(name) for name in names)
+
+
+def _before(keys: Sequence[Key], *, there: bool) -> Cursor | None:
+    return Cursor(key=keys[0], backwards=True) if keys and there else None
+
+
+def _after(keys: Sequence[Key], *, there: bool) -> Cursor | None:
+    return Cursor(key=keys[-1]) if keys and there else None
+
+
+async def _bounded(
+    connection: Connection, table: Table, listing: Listing
+) -> tuple[Listing, int | None]:
+    """Where a fuzzy condition could read a table without end, keep it to the newest rows."""
+    exact = tuple(c for c in listing.conditions if not isinstance(c, Contains))
+    if not table.endless or len(exact) == len(listing.conditions):
+        return listing, None
+    newest = Listing(
+        conditions=exact,
+        order=(Order(field="id", descending=True),),
+        page=FUZZY_LIMIT + 1,
+        page_size=1,
+    )
+    statement = select(replace(table, select=f"SELECT FROM {table.source}"), newest)
+    row = await connection.fetchrow(statement.sql, *statement.parameters)
+    if row is None:
+        return listing, None
+    start = Between(field="id", low=row[f"{_KEY}0"] + 1)
+    return replace(listing, conditions=(*listing.conditions, start)), FUZZY_LIMIT
+
+
+_KEY = "sort_key_"
+
+
 @dataclass(slots=True)
 class _Writer:
     columns: Mapping[str, str]
+    sorts: Mapping[str, str] = field(default_factory=dict)
     parameters: list[Any] = field(default_factory=list)
 
     def parameter(self, value: Any) -> str:
         self.parameters.append(value)
         return f"${len(self.parameters)}"
 
-    def where(self, conditions: tuple[Condition, ...]) -> str:
-        parts = [self._condition(condition) for condition in conditions]
+    def where(self, conditions: Sequence[Condition], *further: str) -> str:
+        parts = [*(self._condition(condition) for condition in conditions), *further]
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
-    def order(self, order: tuple[Order, ...]) -> str:
-        keys = [f"{self.columns[o.field]}{' DESC' if o.descending else ''}" for o in order]
-        if all(o.field != "id" for o in order):
-            keys.append(self.columns["id"])
-        return f" ORDER BY {', '.join(keys)}"
+    def key(self, order: Order) -> str:
+        return self.sorts.get(order.field, self.columns[order.field])
+
+    def beyond(self, keys: Sequence[Order], values: Key) -> str:
+        """What comes after these values in the order of the keys."""
+        parameters = [self.parameter(value) for value in values]
+        if len({order.descending for order in keys}) == 1:
+            compared = ", ".join(self.key(order) for order in keys)
+            return f"({compared}) {_than(keys[0])} ({', '.join(parameters)})"
+        cases = []
+        for place, order in enumerate(keys):
+            same = [f"{self.key(k)} = {p}" for k, p in zip(keys[:place], parameters, strict=False)]
+            further = f"{self.key(order)} {_than(order)} {parameters[place]}"
+            cases.append(" AND ".join([*same, further]))
+        return f"({' OR '.join(f'({case})' for case in cases)})"
 
     def _condition(self, condition: Condition) -> str:
         column = self.columns[condition.field]
@@ -73,19 +185,62 @@ class _Writer:
         return " AND ".join(parts) or "true"
 
 
-def select(base: str, listing: Listing, columns: Mapping[str, str]) -> Statement:
-    """Return the statement for one page of `base`, a SELECT without WHERE; `columns` has `id`."""
-    writer = _Writer(columns)
-    where = writer.where(listing.conditions)
-    order = writer.order(listing.order)
-    limit, offset = writer.parameter(listing.page_size), writer.parameter(listing.offset)
-    sql = f"{base}{where}{order} LIMIT {limit} OFFSET {offset}"
-    return Statement(sql=sql, parameters=tuple(writer.parameters))
+def select(table: Table, listing: Listing) -> Statement:
+    """Return the statement for one page and a row more, which tells whether there is a next."""
+    writer = _Writer(table.columns, table.sorts)
+    cursor = listing.cursor
+    keys = [_turned(order) if cursor and cursor.backwards else order for order in listing.keys]
+    shown = "".join(f"{writer.key(order)} AS {_KEY}{n}, " for n, order in enumerate(keys))
+    chosen = table.select.strip().removeprefix("SELECT").lstrip()
+    # Without columns of its own, the keys alone.
+    base = f"SELECT {shown if chosen[:4] != 'FROM' else shown.removesuffix(', ') + ' '}{chosen}"
+    order = ", ".join(f"{_KEY}{n}{_direction(o)}" for n, o in enumerate(keys))
+    beyond = [writer.beyond(keys, cursor.key)] if cursor else []
+    branches = [
+        f"{base}{writer.where(conditions, *beyond)} ORDER BY {order}"
+        for conditions in _branches(table, listing.conditions)
+    ]
+    sql = branches[0]
+    if len(branches) > 1:
+        each = writer.parameter(listing.offset + listing.page_size + 1)
+        union = " UNION ALL ".join(f"({branch} LIMIT {each})" for branch in branches)
+        sql = f"SELECT * FROM ({union}) AS branches ORDER BY {order}"  # noqa: S608  no value is in the text
+    limit, offset = writer.parameter(listing.page_size + 1), writer.parameter(listing.offset)
+    return Statement(
+        sql=f"{sql} LIMIT {limit} OFFSET {offset}", parameters=tuple(writer.parameters)
+    )
 
 
-def count(table: str, listing: Listing, columns: Mapping[str, str]) -> Statement:
+def count(source: str, listing: Listing, columns: Mapping[str, str]) -> Statement:
     """Return the statement that counts the matches, up to one beyond COUNT_LIMIT."""
     writer = _Writer(columns)
     where = writer.where(listing.conditions)
-    sql = f"SELECT count(*) FROM (SELECT FROM {table}{where} LIMIT {COUNT_LIMIT + 1}) AS matches"  # noqa: S608  no value is in the text
+    sql = f"SELECT count(*) FROM (SELECT FROM {source}{where} LIMIT {COUNT_LIMIT + 1}) AS matches"  # noqa: S608  no value is in the text
     return Statement(sql=sql, parameters=tuple(writer.parameters))
+
+
+def _branches(table: Table, conditions: tuple[Condition, ...]) -> list[tuple[Condition, ...]]:
+    """Return the conditions of each branch: one value each where the table wants them split."""
+    choices: list[Sequence[Condition]] = []
+    size = 1
+    for condition in conditions:
+        split = isinstance(condition, AnyOf) and condition.field in table.split
+        if split and 0 < len(condition.values) * size <= BRANCH_LIMIT:  # type: ignore[union-attr]
+            values = dict.fromkeys(condition.values)  # type: ignore[union-attr]
+            size *= len(values)
+            choices.append([Equals(field=condition.field, value=value) for value in values])
+        else:
+            choices.append([condition])
+    return list(product(*choices))
+
+
+def _turned(order: Order) -> Order:
+    return replace(order, descending=not order.descending)
+
+
+def _direction(order: Order) -> str:
+    return " DESC" if order.descending else ""
+
+
+def _than(order: Order) -> str:
+    return "<" if order.descending else ">"

@@ -36,13 +36,16 @@ FROM jobservice.policies
 """
 
 
+TABLE = listing_sql.Table(
+    select=SELECT,
+    source="jobservice.policies",
+    columns=COLUMNS,
+)
+
+
 async def page(connection: Connection, listing: Listing) -> Rows[StoredPolicy]:
     """Return one page of policies; fields are named as in COLUMNS."""
-    select = listing_sql.select(SELECT, listing, COLUMNS)
-    count = listing_sql.count("jobservice.policies", listing, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=tuple(_policy(row) for row in rows), total=total)
+    return await listing_sql.page(connection, TABLE, listing, _policy)
 
 
 GET = SELECT + "WHERE id = $1"

@@ -52,13 +52,12 @@ class NewSchedule:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+TABLE = listing_sql.Table(select=SELECT, source="jobservice.schedules", columns=COLUMNS)
+
+
 async def page(connection: Connection, listing: Listing) -> Rows[Schedule]:
     """Return one page of schedules; fields are named as in COLUMNS."""
-    select = listing_sql.select(SELECT, listing, COLUMNS)
-    count = listing_sql.count("jobservice.schedules", listing, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=tuple(schedule_of(row) for row in rows), total=total)
+    return await listing_sql.page(connection, TABLE, listing, schedule_of)
 
 
 async def every(connection: Connection) -> tuple[Schedule, ...]:

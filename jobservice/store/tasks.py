@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from database.pool import Connection
@@ -30,23 +31,39 @@ LEFT JOIN jobservice.task_progress AS progress ON progress.task_id = task.id
 """
 
 
-async def page(connection: Connection, execution_id: int, listing: Listing) -> Rows[Task]:
-    """Return one page of an execution's tasks, its plan left out; fields as in COLUMNS."""
+TABLE = listing_sql.Table(
+    select=SELECT,
+    source="jobservice.tasks AS task",
+    columns=COLUMNS,
+    sorts={"end_time": f"coalesce(task.ended_at, {listing_sql.FAR})"},
+    split=frozenset({"status"}),
+)
+
+
+async def page(
+    connection: Connection, execution_id: int, listing: Listing, *, total: int | None = None
+) -> Rows[Task]:
+    """Return one page of an execution's tasks, its plan left out; fields as in COLUMNS.
+
+    `total` is how many there are, where somebody knows.
+    """
     scope = (
         Equals(field="execution_id", value=execution_id),
         Equals(field="is_plan", value=False),
     )
-    scoped = Listing(
-        conditions=(*scope, *listing.conditions),
-        order=listing.order,
-        page=listing.page,
-        page_size=listing.page_size,
-    )
-    select = listing_sql.select(SELECT, scoped, COLUMNS)
-    count = listing_sql.count("jobservice.tasks AS task", scoped, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=tuple(_task(row) for row in rows), total=total)
+    scoped = replace(listing, conditions=(*scope, *listing.conditions))
+    return await listing_sql.page(connection, TABLE, scoped, _task, total=total)
+
+
+RUNNING = """
+SELECT count(*) FROM jobservice.tasks
+WHERE execution_id = $1 AND status = 'running' AND NOT is_plan
+"""
+
+
+async def running(connection: Connection, execution_id: int) -> int:
+    """Return how many tasks of an execution run."""
+    return int(await connection.fetchval(RUNNING, execution_id))
 
 
 GET = SELECT + "WHERE task.id = $2 AND task.execution_id = $1"

@@ -13,6 +13,7 @@ from jobservice.api.models.base import ById, Nothing
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.domain.listing import Condition, Equals
+from jobservice.policies import VENDOR_TYPE
 
 TAG = "replication"
 ROOT = f"{API_ROOT}/replication/executions"
@@ -38,12 +39,15 @@ async def list_executions(
 ) -> web.Response:
     """List the executions of replication policies, the latest first unless asked otherwise."""
     query = call.query
-    conditions: list[Condition] = [*harbor.execution_conditions(query.status, query.trigger)]
+    conditions: list[Condition] = [
+        Equals(field="vendor_type", value=VENDOR_TYPE),
+        *harbor.execution_conditions(query.status, query.trigger),
+    ]
     if query.policy_id:
         conditions.append(Equals(field="policy_id", value=query.policy_id))
     asked = listing.asked(call, FIELDS, *conditions, latest_first=True)
     found = await executions.page(call.services.database, asked)
-    return answering.page(call, [harbor.execution(e) for e in found.items], found.total)
+    return listing.answer(call, asked, found, harbor.execution)
 
 
 async def start_execution(
@@ -74,7 +78,7 @@ async def list_tasks(call: Call[ById, models.TaskListQuery, Nothing]) -> web.Res
     conditions = harbor.task_conditions(call.query.status, call.query.resource_type)
     asked = listing.asked(call, TASK_FIELDS, *conditions)
     found = await executions.tasks_page(call.services.database, call.path.id, asked)
-    return answering.page(call, [harbor.task(t) for t in found.items], found.total)
+    return listing.answer(call, asked, found, harbor.task)
 
 
 async def get_task_log(call: Call[models.TaskPath, Nothing, Nothing]) -> web.Response:

@@ -35,8 +35,9 @@ async def list_policies(
 ) -> web.Response:
     """List the replication policies."""
     named = [Contains(field="name", text=call.query.name)] if call.query.name else []
-    found, ends = await call.services.policies.page(listing.asked(call, FIELDS, *named))
-    return answering.page(call, [harbor.policy(p, ends) for p in found.items], found.total)
+    asked = listing.asked(call, FIELDS, *named)
+    found, ends = await call.services.policies.page(asked)
+    return listing.answer(call, asked, found, lambda policy: harbor.policy(policy, ends))
 
 
 async def create_policy(

@@ -33,8 +33,9 @@ async def list_registries(
 ) -> web.Response:
     """List the registry endpoints."""
     named = [Contains(field="name", text=call.query.name)] if call.query.name else []
-    found = await call.services.endpoints.page(listing.asked(call, FIELDS, *named))
-    return answering.page(call, [harbor.endpoint(e) for e in found.items], found.total)
+    asked = listing.asked(call, FIELDS, *named)
+    found = await call.services.endpoints.page(asked)
+    return listing.answer(call, asked, found, harbor.endpoint)
 
 
 async def create_registry(call: Call[Nothing, Nothing, models.Registry]) -> web.Response:

@@ -35,6 +35,12 @@ class Paging(BaseModel):
     page_size: Annotated[int, Field(ge=1, le=100)] = 10
 
 
+class LinkedPaging(Paging):
+    """What a list understands whose `Link` goes on from a row: then `page` only counts along."""
+
+    cursor: Annotated[str, Field(max_length=4096)] | None = None
+
+
 Id: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pydantic
 
-from jobservice.api.models.base import HarborModel, Id, Paging
+from jobservice.api.models.base import HarborModel, Id, LinkedPaging
 
 
 class RegistryCredential(HarborModel):
@@ -107,7 +107,7 @@ class RegistryProviderInfo(HarborModel):
     credential_pattern: RegistryProviderCredentialPattern | None = None
 
 
-class RegistryListQuery(Paging):
+class RegistryListQuery(LinkedPaging):
     """GET /registries."""
 
     q: str | None = None

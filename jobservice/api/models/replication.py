@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from jobservice.api.models.base import ById, HarborModel, Id, OwnModel, Paging
+from jobservice.api.models.base import ById, HarborModel, Id, LinkedPaging, OwnModel
 from jobservice.api.models.registry import Registry
 
 
@@ -140,7 +140,7 @@ class ReplicationTask(HarborModel):
     transship: TransshipTask | None = None
 
 
-class PolicyListQuery(Paging):
+class PolicyListQuery(LinkedPaging):
     """GET /replication/policies."""
 
     q: str | None = None
@@ -148,7 +148,7 @@ class PolicyListQuery(Paging):
     name: str | None = None
 
 
-class ExecutionListQuery(Paging):
+class ExecutionListQuery(LinkedPaging):
     """GET /replication/executions."""
 
     sort: str | None = None
@@ -157,7 +157,7 @@ class ExecutionListQuery(Paging):
     trigger: str | None = None
 
 
-class TaskListQuery(Paging):
+class TaskListQuery(LinkedPaging):
     """GET /replication/executions/{id}/tasks."""
 
     sort: str | None = None

@@ -1,0 +1,97 @@
+"""What lists are asked that makes no sense: refused with a sentence, or without any effect."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from urllib.parse import quote
+
+import pytest
+
+from bench import history
+from database.pool import Database
+from tests.integration.jobservice.api.caller import Caller
+
+LISTS = [
+    "/registries",
+    "/replication/policies",
+    "/replication/executions",
+    "/projects",
+]
+INJECTION = "1; DROP TABLE jobservice.tasks; --"
+
+
+async def test_numbers_of_pages_that_are_none_are_refused(admin: Caller) -> None:
+    for path, name, value in product(
+        LISTS, ["page", "page_size"], ["9" * 1_000, "0", "-1", "1e3", "x", INJECTION]
+    ):
+        answer = await admin.get(f"{path}?{name}={quote(value)}")
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST"), (path, name, value)
+        assert answer.messages.startswith(f"{name}: ")
+        assert len(answer.text) < 500
+
+
+async def test_a_page_size_of_a_million_digits_never_gets_in(admin: Caller) -> None:
+    answer = await admin.get("/registries?page_size=" + "9" * 1_000_000)
+    assert answer.status == 400
+
+
+async def test_sorting_by_what_is_not_there_is_named(admin: Caller) -> None:
+    for path in LISTS:
+        answer = await admin.get(f"{path}?sort={quote(INJECTION)},-nothing")
+        assert answer.status == 200
+        assert "sort: nothing" in answer.headers["Warning"]
+
+
+async def test_sql_in_q_is_text(admin: Caller) -> None:
+    for path, q in product(
+        ["/registries", "/replication/policies"],
+        ["name=' OR 1=1 --", "name=~%' OR 1=1 --", "name={'; DROP TABLE x}", "name=[a'~b']"],
+    ):
+        answer = await admin.get(f"{path}?q={quote(q)}")
+        assert (answer.status, answer.json) == (200, [])
+
+
+async def test_a_cursor_that_is_none_is_refused(admin: Caller) -> None:
+    for path, word in product(LISTS[:3], ["x", "e30", "a" * 4096, "a" * 5000, INJECTION]):
+        answer = await admin.get(f"{path}?cursor={quote(word)}")
+        assert answer.status == 400
+        assert answer.messages.startswith("cursor: ")
+
+
+async def test_a_list_is_walked_by_its_links(admin: Caller, database: Database) -> None:
+    async with database.connection() as connection:
+        await history.write(connection, executions=45, tasks=200, large=50)
+    seen: list[int] = []
+    path = "/api/v2.0/replication/executions?page_size=10&sort=-end_time"
+    while path:
+        page = await admin.get(f"/{path}")
+        assert page.headers["X-Total-Count"] == "45"
+        seen += [row["id"] for row in page.json]
+        path = links(page.headers.get("Link", "")).get("next", "")
+    assert len(seen) == len(set(seen)) == 45
+
+
+async def test_a_cursor_belongs_to_its_order(admin: Caller, database: Database) -> None:
+    async with database.connection() as connection:
+        await history.write(connection, executions=12, tasks=50, large=20)
+    first = await admin.get("/replication/executions")
+    onwards = links(first.headers["Link"])["next"]
+    assert (await admin.get(f"/{onwards}")).status == 200
+    refused = await admin.get(f"/{onwards}&sort=start_time")
+    assert refused.status == 400
+    assert "none of this list in this order" in refused.messages
+
+
+@pytest.mark.parametrize("identity", ["0", "7", "9223372036854775807", "9223372036854775808", "-1"])
+async def test_ids_of_nobody_are_not_found_or_refused(admin: Caller, identity: str) -> None:
+    for path in (
+        f"/replication/executions/{identity}",
+        f"/replication/executions/{identity}/tasks",
+        f"/replication/executions/{identity}/tasks/1/log",
+    ):
+        assert (await admin.get(path)).status in {400, 404}
+
+
+def links(header: str) -> dict[str, str]:
+    return {relation: link for link, relation in re.findall(r'<([^>]+)>; rel="(\w+)"', header)}

@@ -1,0 +1,179 @@
+"""Lists on a real Postgres: pages that go on from a row, and what they read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench import history
+from database.pool import Connection, Database
+from jobservice import executions
+from jobservice.domain.listing import AnyOf, Condition, Contains, Equals, Listing, Order, Rows
+from jobservice.errors import InvalidRequest
+from jobservice.store import executions as executions_store
+from jobservice.store import listing as listing_sql
+from jobservice.store import tasks as tasks_store
+
+WAITING = ("pending", "queued", "retrying")
+ORDERS = [
+    (),
+    (Order(field="id", descending=True),),
+    (Order(field="total"),),
+    (Order(field="start_time", descending=True),),
+    (Order(field="end_time"),),
+    (Order(field="policy_id", descending=True), Order(field="total")),
+    (Order(field="status"), Order(field="end_time", descending=True)),
+]
+
+
+@pytest.fixture
+async def connection(database: Database) -> Any:
+    async with database.connection() as opened:
+        await history.write(opened, executions=100, tasks=2_000, large=700)
+        yield opened
+
+
+def ids(rows: Rows[Any]) -> list[int]:
+    return [item.id for item in rows.items]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+async def test_pages_by_cursor_are_the_pages_by_number(
+    connection: Connection, order: tuple[Order, ...]
+) -> None:
+    await connection.execute(
+        "UPDATE jobservice.executions SET policy_id = NULL, plan_status = NULL WHERE id % 3 = 0"
+    )
+    whole = ids(await executions_store.page(connection, Listing(order=order, page_size=100)))
+    assert len(whole) == 100
+    listing = Listing(order=order, page_size=30)
+    pages = [await executions_store.page(connection, listing)]
+    while (after := pages[-1].after) is not None:
+        pages.append(await executions_store.page(connection, replace(listing, cursor=after)))
+    assert [one for page in pages for one in ids(page)] == whole
+    back = [pages[-1]]
+    while (before := back[0].before) is not None:
+        back.insert(0, await executions_store.page(connection, replace(listing, cursor=before)))
+    assert [one for page in back for one in ids(page)] == whole
+
+
+async def test_pages_go_on_where_rows_were_added_before_them(connection: Connection) -> None:
+    listing = Listing(order=(Order(field="id", descending=True),), page_size=40)
+    first = await executions_store.page(connection, listing)
+    await connection.execute(
+        "INSERT INTO jobservice.executions (vendor_type, trigger, policy_snapshot)"
+        " SELECT 'replication', 'manual', '{}' FROM generate_series(1, 5)"
+    )
+    second = await executions_store.page(connection, replace(listing, cursor=first.after))
+    assert ids(second)[0] == ids(first)[-1] - 1
+
+
+async def test_any_of_some_values_is_one_list_in_order(connection: Connection) -> None:
+    status = AnyOf(field="status", values=("failed", "succeeded", "failed"))
+    wanted = Listing(conditions=(status,), page_size=17, page=2)
+    found = await tasks_store.page(connection, 1, wanted)
+    every = await tasks_store.page(connection, 1, Listing(page_size=17, page=2))
+    assert ids(found) == ids(every)
+    assert found.total == 700
+
+
+async def test_counters_tell_how_many_tasks_match(database: Database) -> None:
+    async with database.connection() as connection:
+        await history.write(connection, executions=20, tasks=1_000, large=200)
+        await connection.execute(
+            "UPDATE jobservice.executions SET total = total + 3, plan_status = NULL WHERE id = 1;"
+            "INSERT INTO jobservice.tasks (execution_id, job_type, queue, page, status,"
+            " dispatched_at, not_before) VALUES"
+            " (1, 'act', 'transfer', 2, 'pending', NULL, NULL),"
+            " (1, 'act', 'transfer', 3, 'queued', now(), NULL),"
+            " (1, 'act', 'transfer', 4, 'retrying', NULL, now())"
+        )
+    for values, total in (
+        (("succeeded",), 190),
+        (("failed",), 10),
+        (("stopped",), 0),
+        (("running",), 0),
+        (WAITING, 3),
+    ):
+        asked = Listing(conditions=(AnyOf(field="status", values=values),), page_size=100)
+        found = await executions.tasks_page(database, 1, asked)
+        assert found.total == total
+        assert len(found.items) == min(total, 100)
+
+
+async def test_the_tasks_of_a_large_execution_have_one_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.connection() as connection:
+        await history.write(connection, executions=5, tasks=100, large=80)
+    monkeypatch.setattr(executions, "SORT_LIMIT", 79)
+    by_time = Listing(order=(Order(field="start_time"),))
+    with pytest.raises(InvalidRequest, match="by id only"):
+        await executions.tasks_page(database, 1, by_time)
+    assert (await executions.tasks_page(database, 2, by_time)).total == 5
+    assert (await executions.tasks_page(database, 1, Listing())).total == 80
+
+
+def scans(node: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every scan of a plan: how, and of what."""
+    found = [(node["Node Type"], node["Relation Name"])] if "Relation Name" in node else []
+    return found + [scan for child in node.get("Plans", ()) for scan in scans(child)]
+
+
+async def plan(
+    connection: Connection, table: listing_sql.Table, listing: Listing
+) -> list[tuple[str, str]]:
+    statement = listing_sql.select(table, listing)
+    query = f"EXPLAIN (FORMAT JSON) {statement.sql}"
+    ((explained,),) = (await connection.fetchval(query, *statement.parameters),)
+    return scans(explained["Plan"])
+
+
+STATUSES = (("succeeded",), ("failed",), ("running",), WAITING)
+NARROWED: list[tuple[Condition, ...]] = [
+    (),
+    *((AnyOf(field="status", values=values),) for values in STATUSES),
+]
+
+
+@pytest.mark.parametrize("conditions", NARROWED, ids=str)
+@pytest.mark.parametrize("order", ORDERS[:2], ids=str)
+async def test_no_page_of_tasks_reads_the_whole_table(
+    database: Database, conditions: tuple[Condition, ...], order: tuple[Order, ...]
+) -> None:
+    async with database.connection() as connection:
+        await history.write(connection, executions=400, tasks=20_000, large=8_000)
+        scope = (
+            Equals(field="execution_id", value=1),
+            Equals(field="is_plan", value=False),
+        )
+        listing = Listing(conditions=(*scope, *conditions), order=order)
+        first = await listing_sql.page(connection, tasks_store.TABLE, listing, dict, total=0)
+        for asked in (listing, replace(listing, page=100), replace(listing, cursor=first.after)):
+            found = await plan(connection, tasks_store.TABLE, asked)
+            assert ("Seq Scan", "tasks") not in found
+            assert any(relation == "tasks" for _, relation in found)
+
+
+async def test_a_fuzzy_condition_looks_at_the_newest_rows_of_an_endless_table(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing_sql, "FUZZY_LIMIT", 30)
+    endless = replace(executions_store.TABLE, endless=True)
+    fuzzy = Contains(field="trigger", text="MANUAL")
+    found = await listing_sql.page(
+        connection, endless, Listing(conditions=(fuzzy,), page_size=100), dict
+    )
+    assert found.searched == 30
+    assert min(row["id"] for row in found.items) > 70
+    assert found.total == len(found.items) == 10
+    few = (fuzzy, Equals(field="trigger", value="manual"))
+    found = await listing_sql.page(
+        connection, endless, Listing(conditions=few, page_size=100), dict
+    )
+    assert found.searched == 30
+    exact = Equals(field="policy_id", value=7)
+    found = await listing_sql.page(connection, endless, Listing(conditions=(fuzzy, exact)), dict)
+    assert found.searched is None
