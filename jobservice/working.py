@@ -104,6 +104,9 @@ class _Worker:
         worker_id: int,
     ) -> None:
         self._database = database
+        self._limits = {
+            name: one.concurrency for name, one in job_types.items() if one.concurrency is not None
+        }
         self._redis = queue.connect(setup.redis_dsn)
         self._holdings = Holdings()
         self._leader = Leader(database, worker_id, lease_seconds=setup.rhythm.leader_seconds)
@@ -169,7 +172,7 @@ class _Worker:
 
     def _services(self) -> tuple[Service, ...]:
         tasks = TaskQueue(self._redis)
-        dispatcher = Dispatcher(self._database, tasks, self._leader)
+        dispatcher = Dispatcher(self._database, tasks, self._leader, self._limits)
         rescuer = Rescuer(self._database, self._leader, self._dispatch)
         flusher = Flusher(self._database, self._holdings)
         watch = StopWatch(self._database, self._holdings)

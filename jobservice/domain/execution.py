@@ -28,7 +28,8 @@ class NewExecution:
     """What starts an execution. Its first task is the plan, of type `job_type`.
 
     The run follows `snapshot` alone, which holds no secrets. With `single_active` it is refused
-    while another such execution of the policy is unfinished.
+    while another such execution of the policy is unfinished. `endpoint_ids` are the registries that
+    its tasks talk to, `destination_id` the one it writes to: limits and pauses are theirs.
     """
 
     vendor_type: str
@@ -39,6 +40,8 @@ class NewExecution:
     single_active: bool = False
     project_id: int | None = None
     zone: str | None = None
+    endpoint_ids: tuple[int, ...] = ()
+    destination_id: int | None = None
     priority: int = 0
     started_by: str = ""
 

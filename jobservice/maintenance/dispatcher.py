@@ -7,11 +7,13 @@ away.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import monotonic
 
 import structlog
 
 from database.pool import Database
+from jobservice import dispatching as rounds
 from jobservice.errors import QueueUnavailable
 from jobservice.maintenance.leader import Leader
 from jobservice.queue import TaskQueue
@@ -30,7 +32,14 @@ log = structlog.get_logger(__name__)
 class Dispatcher:
     """The leader's dispatcher and its reconciler; `tick` does one round."""
 
-    def __init__(self, database: Database, queue: TaskQueue, leader: Leader) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queue: TaskQueue,
+        leader: Leader,
+        job_type_limits: Mapping[str, int],
+    ) -> None:
+        self._job_type_limits = job_type_limits
         self._database = database
         self._queue = queue
         self._leader = leader
@@ -74,10 +83,5 @@ class Dispatcher:
     async def _dispatch(self, leadership: Leadership) -> None:
         async with self._database.connection() as connection:
             await dispatching.promote_retries(connection, leadership)
-            rooms = await dispatching.rooms(connection)
-            deliveries = [
-                delivery
-                for room in rooms
-                for delivery in await dispatching.take(connection, leadership, room)
-            ]
+            deliveries = await rounds.dispatch(connection, leadership, self._job_type_limits)
         await self._queue.ring(deliveries)

@@ -83,8 +83,8 @@ INSERT = f"""
 WITH execution AS (
     INSERT INTO jobservice.executions
         (vendor_type, policy_id, trigger, policy_snapshot, single_active, project_id, zone,
-         priority, started_by)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         priority, started_by, endpoint_ids, destination_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12)
     RETURNING id
 ), plan AS (
     INSERT INTO jobservice.tasks (execution_id, job_type, is_plan, queue, zone, priority)
@@ -112,6 +112,8 @@ async def insert(connection: Connection, new: NewExecution) -> int:
             new.priority,
             new.started_by,
             new.job_type,
+            list(new.endpoint_ids),
+            new.destination_id,
         )
     except asyncpg.UniqueViolationError as error:
         raise PolicyRunning(

@@ -1,8 +1,45 @@
-"""How hard registries may be worked: jobservice.endpoint_limits."""
+"""The table jobservice.endpoint_limits."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from database.pool import Connection
+from jobservice.domain.limits import EndpointLimits, EndpointState
+
+SELECT = """
+SELECT endpoint_id, concurrency, requests_per_second, postponed_until, postponed_because,
+       coalesce(postponed_until > clock_timestamp(), false) AS is_postponed
+FROM jobservice.endpoint_limits
+"""
+
+
+async def listed(connection: Connection) -> tuple[EndpointState, ...]:
+    """Return every registry that has limits or was postponed once."""
+    return tuple(EndpointState(**row) for row in await connection.fetch(SELECT))
+
+
+OF_ENDPOINTS = SELECT + "WHERE endpoint_id = ANY($1::bigint[])"
+
+
+async def of_endpoints(connection: Connection, ids: set[int]) -> dict[int, EndpointState]:
+    """Return what there is about these registries."""
+    rows: list[Any] = await connection.fetch(OF_ENDPOINTS, list(ids))
+    return {row["endpoint_id"]: EndpointState(**row) for row in rows}
+
+
+SET = """
+INSERT INTO jobservice.endpoint_limits (endpoint_id, concurrency, requests_per_second)
+VALUES ($1, $2, $3)
+ON CONFLICT (endpoint_id) DO UPDATE
+SET concurrency = excluded.concurrency, requests_per_second = excluded.requests_per_second
+"""
+
+
+async def put(connection: Connection, endpoint_id: int, limits: EndpointLimits) -> None:
+    """Replace the limits of a registry."""
+    await connection.execute(SET, endpoint_id, limits.concurrency, limits.requests_per_second)
+
 
 # The longer pause stands: an answer may have been under way when the registry asked for more.
 POSTPONE = """
@@ -19,3 +56,11 @@ async def postpone(
 ) -> None:
     """Let nothing that talks to this registry start before the delay is over."""
     await connection.execute(POSTPONE, endpoint_id, delay_seconds, because)
+
+
+DELETE = "DELETE FROM jobservice.endpoint_limits WHERE endpoint_id = $1"
+
+
+async def delete(connection: Connection, endpoint_id: int) -> None:
+    """Forget a registry's limits."""
+    await connection.execute(DELETE, endpoint_id)

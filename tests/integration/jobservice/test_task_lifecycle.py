@@ -28,7 +28,7 @@ from jobservice.domain.settlement import Settlement
 from jobservice.domain.task import Claimed, NewTask, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost
 from jobservice.store import dispatching, leader, planning, rescuing, settling
-from jobservice.store.dispatching import Delivery, Room
+from jobservice.store.dispatching import Delivery
 from tests.integration.jobservice.conftest import ERROR, claimed, settled
 
 Result = TypeVar("Result")
@@ -41,6 +41,11 @@ NEW = NewExecution(
 )
 FINALS = (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED)
 LEADER = 99
+PENDING = """
+SELECT id FROM jobservice.tasks
+WHERE status = 'pending' AND queue = $1 AND (not_before IS NULL OR not_before <= now())
+ORDER BY id LIMIT 2
+"""
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -83,8 +88,8 @@ class Lifecycle(RuleBasedStateMachine):
             leadership = await leader.acquire(connection, LEADER)
             assert leadership is not None
             await dispatching.promote_retries(connection, leadership)
-            room = Room(queue=queue, zone=None, size=2)
-            return await dispatching.take(connection, leadership, room)
+            rows = await connection.fetch(PENDING, queue)
+            return await dispatching.take(connection, leadership, [row["id"] for row in rows])
 
     @rule(lost=deliveries)
     def lose_in_redis(self, lost: Delivery) -> None:
