@@ -26,6 +26,17 @@ SELECT $1, 'act', 'transfer', $2, $3, $4, number FROM generate_series(1, $5::int
 """
 
 
+RUN_QUEUED = """
+WITH begun AS (
+    UPDATE jobservice.executions SET started_at = now()
+)
+UPDATE jobservice.tasks
+SET status = 'running', fence = fence + 1, worker_id = 1,
+    lease_until = now() + interval '1 minute'
+WHERE status = 'queued'
+"""
+
+
 async def started(
     database: Database,
     *,
@@ -239,10 +250,7 @@ async def test_a_registry_gets_no_more_tasks_than_its_limit_over_all_executions(
         await a_worker(connection, slots=4)
         assert await taken(connection) == {first: 2, second: 1, other: 9}
         # What runs counts as well as what is queued.
-        await connection.execute(
-            "UPDATE jobservice.tasks SET status = 'running', worker_id = 1,"
-            " lease_until = now() + interval '1 minute' WHERE status = 'queued'"
-        )
+        await connection.execute(RUN_QUEUED)
         assert await taken(connection) == {other: 11}
 
 
