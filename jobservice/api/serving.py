@@ -106,4 +106,3 @@ async def _listen(runner: web.AppRunner, listener: Listener) -> str:
     port = runner.addresses[0][1]
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     return f"http://{host}:{port}"
-

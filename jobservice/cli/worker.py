@@ -59,4 +59,3 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:
             await registries.close()
-
