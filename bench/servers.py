@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import shutil
 import socket
@@ -53,9 +54,19 @@ class RegistryServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def wipe(self) -> None:
-        """Forget all content."""
+        """Forget all content.
+
+        The files are emptied and put aside, and deleted when all is measured: ext4 steps over what
+        was deleted in the last minutes, inode by inode, whenever it makes a file, and that cost the
+        next run up to twice the server's system time.
+        """
         self._stop()
-        shutil.rmtree(self._folder / "data", ignore_errors=True)
+        data = self._folder / "data"
+        for content in data.rglob("data"):
+            os.truncate(content, 0)
+        if data.exists():
+            data.rename(Path(tempfile.mkdtemp(prefix="aside-", dir=self._folder)) / "data")
+        os.sync()
         self._start()
 
     def requests(self) -> Counter[str]:
