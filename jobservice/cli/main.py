@@ -6,9 +6,10 @@ server's libraries.
 
 from __future__ import annotations
 
+import gc
 import importlib
-import importlib.metadata
 import sys
+from types import ModuleType
 from typing import Annotated, Final
 
 import typer
@@ -64,7 +65,7 @@ class LazyGroup(TyperGroup):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = typer.main.get_command(importlib.import_module(module).app)
+        command = typer.main.get_command(_imported(module).app)
         command.name = cmd_name
         command.help = _in_paragraphs(command.help)
         return command
@@ -80,6 +81,15 @@ app = typer.Typer(
 )
 
 
+def _imported(module: str) -> ModuleType:
+    """Import a command's module; what that made lives to the end and is no garbage to look for."""
+    gc.disable()
+    found = importlib.import_module(module)
+    gc.freeze()
+    gc.enable()
+    return found
+
+
 def _in_paragraphs(text: str | None) -> str | None:
     """Undo the source's line breaks: the terminal's width is what breaks lines of help."""
     if text is None:
@@ -89,6 +99,8 @@ def _in_paragraphs(text: str | None) -> str | None:
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks take the value alone
     if wanted:
+        import importlib.metadata  # noqa: PLC0415 - takes 10 ms that no command should wait for
+
         print(importlib.metadata.version("transship"))  # noqa: T201 - what was asked for
         raise typer.Exit
 
