@@ -11,10 +11,10 @@ import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from adapters.layout.directory import INDEX_LIMIT_BYTES, DirectoryFiles
@@ -113,12 +113,15 @@ class ArchiveFiles:
 
     def _write(self, file: IO[bytes], staging: Staging) -> None:
         staged = staging.blob_names()
+        kept = sorted(self._blob_members() - set(staged) - staging.removed)
         with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
             staging.add(tar, "oci-layout")
             staging.add(tar, "index.json")
+            for name in _folders_of([*staged, *kept]):
+                tar.addfile(_folder_member(name))
             for name in staged:
                 staging.add(tar, name)
-            for name in sorted(self._blob_members() - set(staged) - staging.removed):
+            for name in kept:
                 self._copy(tar, name)
 
     def _copy(self, tar: tarfile.TarFile, name: str) -> None:
@@ -201,6 +204,19 @@ def _member(name: str, size_bytes: int) -> tarfile.TarInfo:
     entry.size, entry.mode = size_bytes, 0o644
     entry.uid, entry.gid = os.geteuid(), os.getegid()
     return entry
+
+
+def _folder_member(name: str) -> tarfile.TarInfo:
+    """Return a folder's member: skopeo 1.9 gives folders without one to root, and fails at that."""
+    entry = _member(name, 0)
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    return entry
+
+
+def _folders_of(names: Iterable[str]) -> list[str]:
+    """Return the folders that names lie in, each before what it holds."""
+    parents = {parent for name in names for parent in PurePosixPath(name).parents}
+    return sorted(map(str, parents - {PurePosixPath()}))
 
 
 class _Reader:

@@ -313,6 +313,19 @@ class TestArchive:
                 await artifacts.put_image(store, IMAGE, tag="1")
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
+    async def test_files_and_folders_in_it_belong_to_who_wrote_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "app.tar"
+        async with oci_layout.open_archive(path, writes=True) as store:
+            await artifacts.put_image(store, IMAGE, tag="1")
+        with tarfile.open(path) as tar:
+            members = tar.getmembers()
+        folders = [member.name for member in members if member.isdir()]
+        assert folders == ["blobs", "blobs/sha256"]
+        first_blob = next(member.name for member in members if "blobs/sha256/" in member.name)
+        names = [member.name for member in members]
+        assert names.index("blobs/sha256") < names.index(first_blob)
+        assert {(member.uid, member.gid) for member in members} == {(os.geteuid(), os.getegid())}
+
     async def test_a_second_writer_is_told_so(self, tmp_path: Path) -> None:
         path = tmp_path / "app.tar"
         async with oci_layout.open_archive(path, writes=True):
