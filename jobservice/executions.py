@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from access import audit
 from database.pool import Database
-from jobservice.domain.execution import Account, Execution, NewExecution
+from jobservice.domain.execution import Account, Execution, NewExecution, Pace
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
 from jobservice.errors import InvalidRequest, NotFound
 from jobservice.store import executions as executions_store
 from jobservice.store import logs as logs_store
 from jobservice.store import outcomes as outcomes_store
+from jobservice.store import progress as progress_store
 from jobservice.store import stopping as stopping_store
 from jobservice.store import tasks as tasks_store
 
@@ -54,10 +55,19 @@ async def get(database: Database, execution_id: int) -> Execution:
 
 
 async def account(database: Database, execution_id: int, *, examples: int = 10) -> Account:
-    """Return what an execution's ended tasks took and what it left out, with examples of each."""
-    async with database.connection() as connection:
+    """Return what an execution took so far and what it left out; raise NotFound.
+
+    All of one moment: what a task did is counted while it runs or when it has ended, not twice.
+    """
+    async with database.transaction(isolation="repeatable_read", readonly=True) as connection:
+        execution = await executions_store.get(connection, execution_id)
+        if execution is None:
+            raise NotFound("execution", execution_id)
+        effort = await executions_store.effort(connection, execution_id)
+        running = await progress_store.running(connection, execution_id)
         return Account(
-            effort=await executions_store.effort(connection, execution_id),
+            effort=effort,
+            pace=Pace.of(execution, effort, running),
             outcomes=await outcomes_store.of_execution(connection, execution_id, examples=examples),
         )
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
+from jobservice.domain import pace
 from jobservice.domain.listing import AnyOf, Condition
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import WAITING, TaskStatus
@@ -65,6 +66,7 @@ class Execution:
     started_at: datetime | None
     ended_at: datetime | None
     stop_requested_at: datetime | None
+    plan_ended: bool = False
 
     @property
     def in_progress(self) -> int:
@@ -97,10 +99,50 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What the running tasks of an execution have done so far, added up."""
+
+    running: int
+    bytes_done: int
+    bytes_total: int
+    is_total_known: bool
+    bytes_per_second: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How far an execution is: bytes that ended and running tasks moved, of how many, how fast."""
+
+    bytes_done: int
+    bytes_total: int | None
+    bytes_per_second: int | None
+    seconds_left: int | None
+
+    @classmethod
+    def of(cls, execution: Execution, effort: Effort, running: Running) -> Self:
+        """Add up. A total is known once the plan has ended and no task waits to begin."""
+        done = effort.bytes_copied + running.bytes_done
+        is_known = (
+            execution.plan_ended
+            and execution.in_progress == running.running
+            and running.is_total_known
+        )
+        total = effort.bytes_copied + running.bytes_total if is_known else None
+        rate = running.bytes_per_second
+        return cls(
+            bytes_done=done,
+            bytes_total=total,
+            bytes_per_second=rate,
+            seconds_left=pace.seconds_left(done, total, rate),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What became of an execution beyond its counters."""
 
     effort: Effort
+    pace: Pace
     outcomes: tuple[Outcome, ...]
 
 

@@ -94,6 +94,7 @@ class Progress:
     bytes_total: int | None = None
     items_done: int = 0
     items_total: int | None = None
+    bytes_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

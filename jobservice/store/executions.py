@@ -33,7 +33,8 @@ COLUMNS = {
 
 SELECT = """
 SELECT id, vendor_type, policy_id, trigger, status, status_text, total, succeeded, failed, stopped,
-       unchanged, created_at, started_at, ended_at, stop_requested_at
+       unchanged, created_at, started_at, ended_at, stop_requested_at,
+       plan_status IS NOT NULL AS plan_ended
 FROM jobservice.executions
 """
 
@@ -65,18 +66,14 @@ async def get(connection: Connection, execution_id: int) -> Execution | None:
 
 
 EFFORT = """
-SELECT coalesce(sum((result ->> 'bytes_copied')::bigint), 0)::bigint AS bytes_copied,
-       coalesce(sum((result ->> 'bytes_saved')::bigint), 0)::bigint AS bytes_saved,
-       coalesce(sum((result ->> 'requests')::bigint), 0)::bigint AS requests
-FROM jobservice.tasks
-WHERE execution_id = $1
+SELECT bytes_copied, bytes_saved, requests FROM jobservice.efforts WHERE execution_id = $1
 """
 
 
 async def effort(connection: Connection, execution_id: int) -> Effort:
     """Return what an execution's ended tasks took."""
     row: Any = await connection.fetchrow(EFFORT, execution_id)
-    return Effort(**row)
+    return Effort(**row) if row else Effort(bytes_copied=0, bytes_saved=0, requests=0)
 
 
 INSERT = f"""

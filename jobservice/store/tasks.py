@@ -25,7 +25,9 @@ SELECT = """
 SELECT task.id, task.execution_id, task.job_type, task.status, task.parameters, task.attempt,
        task.rescues, task.error, task.result, task.not_before, task.worker_id, task.created_at,
        task.started_at, task.ended_at, progress.bytes_done, progress.bytes_total,
-       progress.items_done, progress.items_total
+       progress.items_done, progress.items_total,
+       CASE WHEN progress.updated_at > clock_timestamp() - interval '5 seconds'
+            THEN progress.bytes_per_second END AS bytes_per_second
 FROM jobservice.tasks AS task
 LEFT JOIN jobservice.task_progress AS progress ON progress.task_id = task.id
 """
@@ -103,4 +105,5 @@ def _progress(row: Any) -> Progress | None:
         bytes_total=row["bytes_total"],
         items_done=row["items_done"],
         items_total=row["items_total"],
+        bytes_per_second=row["bytes_per_second"],
     )

@@ -18,6 +18,7 @@ PURE = (
     "jobservice/domain/listing.py",
     "jobservice/domain/pause.py",
     "jobservice/domain/policy.py",
+    "jobservice/domain/pace.py",
     "jobservice/domain/retrying.py",
     "jobservice/domain/schedule.py",
     "jobservice/domain/settlement.py",

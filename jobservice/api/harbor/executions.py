@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Final
 
 from jobservice.api.models import replication as models
+from jobservice.domain import pace
 from jobservice.domain.execution import Account, Execution, ExecutionStatus
 from jobservice.domain.listing import AnyOf, Condition
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Task, TaskStatus
+from jobservice.domain.task import Progress, Task, TaskStatus
 from jobservice.errors import InvalidRequest
 
 EXECUTION_STATUS: Final[Mapping[ExecutionStatus, str]] = {
@@ -56,6 +57,7 @@ def _account(found: Execution, account: Account) -> models.TransshipExecution:
     return models.TransshipExecution(
         unchanged=found.unchanged,
         **asdict(account.effort),
+        **asdict(account.pace),
         left_out=[
             models.LeftOut(
                 reason=outcome.reason,
@@ -81,15 +83,22 @@ def task(found: Task) -> models.ReplicationTask:
         dst_resource=_resource(found.parameters["destination_repository"], items),
         start_time=found.started_at or found.created_at,
         end_time=found.ended_at,
-        transship=_error(found),
+        transship=_transship(found),
     )
 
 
-def _error(found: Task) -> models.TransshipTask | None:
-    if found.error is None:
+def _transship(found: Task) -> models.TransshipTask | None:
+    if found.error is None and found.progress is None:
         return None
-    error = models.TransshipTaskError(**found.error.to_json())
-    return models.TransshipTask(error=error)
+    return models.TransshipTask(
+        error=models.TransshipTaskError(**found.error.to_json()) if found.error else None,
+        progress=_progress(found.progress) if found.progress else None,
+    )
+
+
+def _progress(known: Progress) -> models.TransshipProgress:
+    left = pace.seconds_left(known.bytes_done, known.bytes_total, known.bytes_per_second)
+    return models.TransshipProgress(**asdict(known), seconds_left=left)
 
 
 def execution_conditions(status: str | None, trigger: str | None) -> tuple[Condition, ...]:

@@ -79,10 +79,15 @@ class LeftOut(OwnModel):
 class TransshipExecution(OwnModel):
     """What Harbor's execution has no field for.
 
-    Bytes and requests are what its ended tasks took, its plan included.
+    Bytes and requests are what its ended tasks took, its plan included. `bytes_done` counts what
+    running tasks have moved as well; what nobody can tell yet is left out.
     """
 
     unchanged: int
+    bytes_done: int
+    bytes_total: int | None = None
+    bytes_per_second: int | None = None
+    seconds_left: int | None = None
     bytes_copied: int
     bytes_saved: int
     requests: int
@@ -118,10 +123,22 @@ class TransshipTaskError(OwnModel):
     retryable: bool = False
 
 
+class TransshipProgress(OwnModel):
+    """How far a running task is; what nobody can tell is left out."""
+
+    bytes_done: int
+    bytes_total: int | None = None
+    items_done: int
+    items_total: int | None = None
+    bytes_per_second: int | None = None
+    seconds_left: int | None = None
+
+
 class TransshipTask(OwnModel):
     """What Harbor's task has no field for; only where there is something to say."""
 
-    error: TransshipTaskError
+    error: TransshipTaskError | None = None
+    progress: TransshipProgress | None = None
 
 
 class ReplicationTask(HarborModel):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobservice.api.harbor import executions
-from jobservice.domain.execution import Account, Effort, Execution, ExecutionStatus, Outcome
+from jobservice.domain.execution import Account, Effort, Execution, ExecutionStatus, Outcome, Pace
 from jobservice.domain.listing import AnyOf
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task, TaskError, TaskStatus
@@ -15,6 +15,8 @@ from jobservice.errors import InvalidRequest
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 STARTED = datetime(2026, 1, 2, tzinfo=UTC)
+
+PACE = Pace(bytes_done=7, bytes_total=None, bytes_per_second=None, seconds_left=None)
 
 
 def execution(policy_id: int | None = 7) -> Execution:
@@ -70,7 +72,9 @@ def test_an_execution_whose_policy_is_gone_has_policy_zero() -> None:
 
 def test_what_an_execution_took_is_ours() -> None:
     effort = Effort(bytes_copied=1, bytes_saved=2, requests=3)
-    shown = executions.execution(execution(), Account(effort=effort, outcomes=())).transship
+    shown = executions.execution(
+        execution(), Account(effort=effort, pace=PACE, outcomes=())
+    ).transship
     assert shown is not None
     assert (shown.unchanged, shown.bytes_copied, shown.bytes_saved, shown.requests) == (1, 1, 2, 3)
 
@@ -79,7 +83,7 @@ def test_what_was_left_out_is_told_with_its_reason() -> None:
     filtered = Outcome(reason="the tag filters leave the tag out", count=5, examples=(("a:1", ""),))
     effort = Effort(bytes_copied=0, bytes_saved=0, requests=0)
     shown = executions.execution(
-        execution(), Account(effort=effort, outcomes=(filtered,))
+        execution(), Account(effort=effort, pace=PACE, outcomes=(filtered,))
     ).transship
     assert shown is not None
     (left_out,) = shown.left_out
@@ -103,6 +107,7 @@ def test_a_failed_task_says_why() -> None:
     found = replace(task({}, started_at=STARTED), status=TaskStatus.FAILED, error=why)
     shown = executions.task(found).transship
     assert shown is not None
+    assert shown.error is not None
     assert shown.error.model_dump() == why.to_json()
     assert executions.task(task({}, started_at=STARTED)).transship is None
 
@@ -110,7 +115,9 @@ def test_a_failed_task_says_why() -> None:
 def test_what_was_left_out_has_its_reasons() -> None:
     effort = Effort(bytes_copied=0, bytes_saved=0, requests=1)
     skipped = Outcome(reason="too shallow", count=2, examples=(("app", ""), ("web", "")))
-    shown = executions.execution(execution(), Account(effort=effort, outcomes=(skipped,)))
+    shown = executions.execution(
+        execution(), Account(effort=effort, pace=PACE, outcomes=(skipped,))
+    )
     assert shown.transship is not None
     [left_out] = shown.transship.left_out
     assert (left_out.reason, left_out.count) == ("too shallow", 2)
