@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from database.pool import Database
+from jobservice import queue
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.domain.task import TaskStatus
 from jobservice.store import leader, rescuing
@@ -135,6 +136,21 @@ async def test_a_valkey_that_forgets_loses_no_task(
         execution = await jobs_at.ended(execution_id)
     assert execution.succeeded == 150
     assert await jobs_at.one("SELECT max(attempt) FROM jobservice.tasks") == 1
+
+
+async def test_what_strangers_put_into_the_queue_harms_nobody(
+    worker: Worker, jobs_at: Jobs, valkey_url: str
+) -> None:
+    name = queue.queue_name(None, "transfer")
+    with redis.Redis.from_url(valkey_url) as client:
+        for key, job in {"1.a": b"junk", "1.b": b'{"f": "other", "a": [], "k": {}}'}.items():
+            client.set(f"arq:job:{key}", job)
+            client.zadd(name, {key: 1})
+        client.zadd(name, {"1.c": 1})
+        async with worker():
+            execution = await jobs_at.ended(await jobs_at.start([{}]))
+        assert execution.succeeded == 1
+        assert client.zcard(name) == 0
 
 
 async def test_work_that_waited_for_valkey_runs_when_it_is_back(
