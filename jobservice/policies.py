@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from croniter import croniter
+from datetime import datetime
 
 from access import audit
 from adapters.base import AdapterInfo
 from database.pool import Connection, Database
-from jobservice import unbuilt
+from jobservice import schedules, unbuilt
 from jobservice.connecting import LOCAL_ENDPOINT, Connector
+from jobservice.domain import cron
+from jobservice.domain import schedule as schedule_rules
 from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, StoredEndpoint
 from jobservice.domain.execution import NewExecution
 from jobservice.domain.listing import Listing, Rows
@@ -22,11 +23,13 @@ from jobservice.domain.policy import (
     StoredPolicy,
     TriggerKind,
 )
+from jobservice.domain.schedule import Schedule, ScheduleOptions, Vendor
 from jobservice.errors import InvalidRequest, NotFound, PolicyDisabled, PolicyRunning
 from jobservice.jobs import replication_plan
 from jobservice.store import endpoints as endpoint_rows
 from jobservice.store import executions as execution_rows
 from jobservice.store import policies as rows
+from jobservice.store.schedules import NewSchedule
 from protocol import doublestar, reference
 from protocol.errors import InvalidPattern, InvalidReference
 from replication.policy import Filter, FilterKind
@@ -34,7 +37,7 @@ from replication.policy import Filter, FilterKind
 VENDOR_TYPE = "replication"
 NAME_LIMIT = 256
 FLATTENING_LIMIT = 127
-CRON_FIELDS = 6
+CRON = "trigger.trigger_settings.cron"
 
 Ends = dict[int, StoredEndpoint]
 
@@ -65,21 +68,29 @@ class Policies:
         async with self.database.transaction() as connection:
             await self._refuse(connection, settings)
             policy_id = await rows.insert(connection, settings)
+            await _keep_schedule(connection, policy_id, settings)
             await _record(connection, audit.Event.CREATE_POLICY, policy_id, settings)
         return policy_id
 
     async def update(self, policy_id: int, settings: PolicySettings) -> None:
         """Replace a policy; raise NotFound, InvalidRequest, NameTaken."""
-        async with self.database.transaction() as connection:
+
+        async def work(connection: Connection) -> None:
+            await schedules.lock(connection, _vendor(policy_id))
             if await rows.get_locked(connection, policy_id) is None:
                 raise NotFound("replication policy", policy_id)
             await self._refuse(connection, settings)
             await rows.update(connection, policy_id, settings)
+            await _keep_schedule(connection, policy_id, settings)
             await _record(connection, audit.Event.UPDATE_POLICY, policy_id, settings)
+
+        await self.database.run(work)
 
     async def delete(self, policy_id: int) -> None:
         """Forget a policy; raise NotFound, PolicyRunning."""
-        async with self.database.transaction() as connection:
+
+        async def work(connection: Connection) -> None:
+            await schedules.remove(connection, _vendor(policy_id))
             found = await rows.get_locked(connection, policy_id)
             if found is None:
                 raise NotFound("replication policy", policy_id)
@@ -92,28 +103,21 @@ class Policies:
             await rows.delete(connection, policy_id)
             await _record(connection, audit.Event.DELETE_POLICY, policy_id, found.settings)
 
+        await self.database.run(work)
+
     async def start(self, policy_id: int, *, started_by: str) -> int:
         """Start a policy by hand and return the execution's id.
 
         Raise NotFound, PolicyDisabled, PolicyRunning.
         """
         async with self.database.transaction() as connection:
-            found, snapshot = await _snapshot(connection, policy_id)
-            new = NewExecution(
-                vendor_type=VENDOR_TYPE,
-                job_type=replication_plan.NAME,
-                policy_id=policy_id,
-                trigger=TriggerKind.MANUAL,
-                snapshot=snapshot.to_json(),
-                single_active=found.settings.single_active,
-                zone=found.zone,
-                started_by=started_by,
+            execution_id, policy = await _start(
+                connection, policy_id, TriggerKind.MANUAL, started_by=started_by
             )
-            execution_id = await execution_rows.insert(connection, new)
             entry = audit.Entry(
                 event=audit.Event.START_EXECUTION,
                 resource=str(execution_id),
-                description=f"of the replication policy {found.settings.name}",
+                description=f"of the replication policy {policy.settings.name}",
                 details={"policy_id": policy_id},
             )
             await audit.record(connection, entry)
@@ -125,7 +129,7 @@ class Policies:
             *_name_problems(settings.name),
             *_end_problems(settings, ends),
             *_naming_problems(settings),
-            *cron_problems(settings),
+            *_trigger_problems(settings),
             *_filter_problems(settings, self._source_info(settings, ends)),
         ]
         if found:
@@ -149,6 +153,59 @@ async def _record(
         details={"id": policy_id, "enabled": settings.enabled, "trigger": settings.trigger.value},
     )
     await audit.record(connection, entry)
+
+
+class ScheduledPolicies:
+    """What the schedule of a replication policy starts."""
+
+    async def start(self, connection: Connection, schedule: Schedule, fire_time: datetime) -> int:
+        """Start the policy in this transaction and return the execution's id.
+
+        One scheduled execution waits to begin, not a queue of them: it does what those would do.
+        Raise NotFound, PolicyDisabled, PolicyRunning.
+        """
+        del fire_time
+        policy_id = schedule.vendor.id
+        waiting = await execution_rows.scheduled_and_waiting(connection, policy_id)
+        if waiting is not None:
+            raise PolicyRunning(
+                f"execution {waiting}, which this schedule started before, has not begun yet"
+            )
+        execution_id, _ = await _start(
+            connection, policy_id, TriggerKind.SCHEDULED, started_by="schedule"
+        )
+        return execution_id
+
+
+async def _start(
+    connection: Connection, policy_id: int, trigger: TriggerKind, *, started_by: str
+) -> tuple[int, StoredPolicy]:
+    found, snapshot = await _snapshot(connection, policy_id)
+    new = NewExecution(
+        vendor_type=VENDOR_TYPE,
+        job_type=replication_plan.NAME,
+        policy_id=policy_id,
+        trigger=trigger,
+        snapshot=snapshot.to_json(),
+        single_active=found.settings.single_active,
+        zone=found.zone,
+        started_by=started_by,
+    )
+    return await execution_rows.insert(connection, new), found
+
+
+def _vendor(policy_id: int) -> Vendor:
+    return Vendor(type=VENDOR_TYPE, id=policy_id)
+
+
+async def _keep_schedule(connection: Connection, policy_id: int, settings: PolicySettings) -> None:
+    """Keep a policy's schedule in step with it; a disabled policy's waits, without a next run."""
+    if settings.trigger is not TriggerKind.SCHEDULED:
+        await schedules.remove(connection, _vendor(policy_id))
+        return
+    timing = schedule_rules.timing(settings.cron or "", settings.schedule)
+    new = NewSchedule(vendor=_vendor(policy_id), timing=timing, enabled=settings.enabled)
+    await schedules.put(connection, new)
 
 
 async def _snapshot(connection: Connection, policy_id: int) -> tuple[StoredPolicy, PolicySnapshot]:
@@ -230,26 +287,20 @@ def _naming_problems(settings: PolicySettings) -> Iterator[str]:
         yield from unbuilt.problems("deletion", value=True)
 
 
-def cron_problems(settings: PolicySettings) -> Iterator[str]:
-    """Yield what is wrong with a trigger: six fields, second 0, minute not `*`."""
+def _trigger_problems(settings: PolicySettings) -> Iterator[str]:
     yield from unbuilt.problems("trigger.type", settings.trigger.value)
+    text = settings.cron or ""
     if settings.trigger is not TriggerKind.SCHEDULED:
-        if settings.cron:
-            yield "trigger.trigger_settings.cron: is only for a scheduled trigger"
+        if text:
+            yield f"{CRON}: is only for a scheduled trigger"
+        if settings.schedule != ScheduleOptions():
+            yield "transship.schedule: is only for a scheduled trigger"
         return
-    fields = (settings.cron or "").split()
-    if len(fields) != CRON_FIELDS:
-        yield (
-            f"trigger.trigger_settings.cron: has {len(fields)} fields, six are needed"
-            " (second minute hour day month weekday)"
-        )
-        return
-    if fields[0] != "0":
-        yield f"trigger.trigger_settings.cron: the seconds are {fields[0]!r}, they must be 0"
-    if fields[1] == "*":
-        yield "trigger.trigger_settings.cron: the minute may not be *"
-    if not croniter.is_valid(" ".join(fields[1:])):
-        yield f"trigger.trigger_settings.cron: {settings.cron!r} is no cron expression"
+    found = list(schedule_rules.problems(text, settings.schedule))
+    for field, problem in found:
+        yield f"{CRON if field == 'cron' else f'transship.schedule.{field}'}: {problem}"
+    if all(field != "cron" for field, _ in found) and cron.parse(text).is_every_minute:
+        yield f"{CRON}: the minute may not be * for replication; */5 is every five minutes"
 
 
 def _filter_problems(settings: PolicySettings, source: AdapterInfo | None) -> Iterator[str]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from database.pool import Connection, Database
 from jobservice.domain import schedule as domain
 from jobservice.domain.listing import Listing, Rows
-from jobservice.domain.schedule import Fire, Held, Schedule, ScheduleOptions, Vendor
+from jobservice.domain.pause import Pause
+from jobservice.domain.schedule import Fire, Schedule, ScheduleOptions, Timing, Vendor
 from jobservice.errors import NotFound
-from jobservice.store import firing
+from jobservice.store import firing, pauses
 from jobservice.store import schedules as rows
 from jobservice.store.schedules import NewSchedule
 
@@ -19,16 +20,26 @@ async def put(connection: Connection, new: NewSchedule) -> int:
     """Set a vendor's schedule, the first or another, and return its id.
 
     Its next fire time stays as it is unless when it fires has changed: saving a policy again just
-    before it is due loses no run.
+    before it is due loses no run. Without any change nothing is written.
     """
     before = await rows.of_vendor_locked(connection, new.vendor)
     if before is not None and (before.timing, before.enabled) == (new.timing, new.enabled):
+        if before.parameters == new.parameters:
+            return before.id
         return await rows.put(connection, new, before.planned)
     planned = None
     if new.enabled:
         now = await rows.now(connection)
         planned = domain.plan(new.timing, new.vendor, after=now)
     return await rows.put(connection, new, planned)
+
+
+async def lock(connection: Connection, vendor: Vendor) -> None:
+    """Keep a vendor's schedule from firing and changing until the transaction ends.
+
+    Whoever changes what a schedule belongs to takes it first, as the scheduler does.
+    """
+    await rows.of_vendor_locked(connection, vendor)
 
 
 async def remove(connection: Connection, vendor: Vendor) -> None:
@@ -43,10 +54,10 @@ async def of_vendor(connection: Connection, vendor: Vendor) -> Schedule | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """One page of schedules as of `now`; `held` says who pauses all of them."""
+    """One page of schedules as of `now`; `pause` is what holds all of them back."""
 
     schedules: Rows[Schedule]
-    held: Held | None
+    pause: Pause | None
     now: datetime
 
 
@@ -55,15 +66,37 @@ async def page(database: Database, listing: Listing) -> Overview:
     async with database.connection() as connection:
         return Overview(
             schedules=await rows.page(connection, listing),
-            held=await rows.held(connection),
+            pause=await pauses.of_schedules(connection),
             now=await rows.now(connection),
         )
 
 
-async def held(database: Database) -> Held | None:
-    """Return who pauses all schedules; None when they fire."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A schedule as of `now`; `pause` is what holds all of them back."""
+
+    schedule: Schedule
+    pause: Pause | None
+    now: datetime
+
+
+async def get(database: Database, schedule_id: int) -> View:
+    """Return a schedule; raise NotFound."""
     async with database.connection() as connection:
-        return await rows.held(connection)
+        found = await rows.get(connection, schedule_id)
+        if found is None:
+            raise NotFound("schedule", schedule_id)
+        return View(
+            schedule=found,
+            pause=await pauses.of_schedules(connection),
+            now=await rows.now(connection),
+        )
+
+
+async def pause(database: Database) -> Pause | None:
+    """Return what holds all schedules back; None when they fire."""
+    async with database.connection() as connection:
+        return await pauses.of_schedules(connection)
 
 
 async def fires(database: Database, schedule_id: int, listing: Listing) -> Rows[Fire]:
@@ -76,8 +109,17 @@ async def fires(database: Database, schedule_id: int, listing: Listing) -> Rows[
         )
 
 
-async def preview(database: Database, cron: str, options: ScheduleOptions) -> tuple[datetime, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """An expression in its zone and its next fire times."""
+
+    timing: Timing
+    times: tuple[datetime, ...]
+
+
+async def preview(database: Database, cron: str, options: ScheduleOptions) -> Preview:
     """Return the next five fire times of an expression; raise InvalidRequest."""
     timing = domain.timing(cron, options)
     async with database.connection() as connection:
-        return timing.preview(await rows.now(connection))
+        now = await rows.now(connection)
+    return Preview(timing=timing, times=timing.preview(now))

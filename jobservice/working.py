@@ -67,7 +67,7 @@ async def work(
     DatabaseUnavailable at the start.
     """
     async with _registered(setup, database, job_types) as worker_id:
-        await _Worker(setup, database, job_types, worker_id).run(stop, chores)
+        await _Worker(setup, database, job_types, worker_id, chores).run(stop)
 
 
 @contextlib.asynccontextmanager
@@ -102,11 +102,13 @@ class _Worker:
         database: Database,
         job_types: Mapping[str, JobType],
         worker_id: int,
+        chores: tuple[Service, ...],
     ) -> None:
         self._database = database
         self._limits = {
             name: one.concurrency for name, one in job_types.items() if one.concurrency is not None
         }
+        self._chores = chores
         self._redis = queue.connect(setup.redis_dsn)
         self._holdings = Holdings()
         self._leader = Leader(database, worker_id, lease_seconds=setup.rhythm.leader_seconds)
@@ -138,18 +140,23 @@ class _Worker:
             self._redis, zone=setup.zone, slots=setup.slots, run_task=self._runner.run_task
         )
 
-    async def run(self, stop: asyncio.Event, chores: tuple[Service, ...]) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         idle = asyncio.Event()
         self._heartbeat.start()
         try:
             async with asyncio.TaskGroup() as group:
-                for one in (*self._services(), *map(self._while_leading, chores)):
+                for one in (*self._services(), *map(self._while_leading, self._chores)):
                     group.create_task(service.run(one, idle), name=one.name)
                 helpers = [
                     group.create_task(self._claimer.run(), name="claimer"),
                     group.create_task(self._settler.run(), name="settler"),
                     group.create_task(self._listen(DISPATCH_CHANNEL, self._dispatch)),
                     group.create_task(self._listen(STOP_CHANNEL, self._stop_requested)),
+                    *(
+                        group.create_task(self._listen(chore.channel, chore.wake))
+                        for chore in self._chores
+                        if chore.channel
+                    ),
                 ]
                 working = group.create_task(self._group.run(), name="queues")
                 await stop.wait()
@@ -205,6 +212,8 @@ class _Worker:
         await self._leader.tick()
         if had is None and self._leader.leadership is not None:
             self._dispatch.set()
+            for chore in self._chores:
+                chore.wake.set()
 
     async def _listen(self, channel: str, event: asyncio.Event) -> None:
         await self._database.listen(channel, lambda _channel, _payload: event.set())

@@ -9,7 +9,14 @@ from aiohttp import web
 
 from jobservice.api import answering, exchange, openapi, unbuilt
 from jobservice.api.errors import MethodNotAllowed, NoSuchPath, NotBuilt
-from jobservice.api.handlers import executions, policies, projects, registries, system
+from jobservice.api.handlers import (
+    executions,
+    policies,
+    projects,
+    registries,
+    schedules,
+    system,
+)
 from jobservice.api.models.base import Nothing
 from jobservice.api.router import API_ROOT, Call, Permission, Route
 from jobservice.api.services import Services
@@ -26,6 +33,7 @@ ROUTES: tuple[Route, ...] = (
     *registries.ROUTES,
     *policies.ROUTES,
     *executions.ROUTES,
+    *schedules.ROUTES,
     Route(
         method="GET",
         path=f"{API_ROOT}/openapi.json",

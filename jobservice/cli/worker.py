@@ -9,12 +9,13 @@ import typer
 import uvloop
 
 from config.settings import Settings
-from jobservice import composing, logging, queue, signals, working
+from jobservice import composing, logging, queue, signals, starters, working
 from jobservice.checking import Checker
 from jobservice.cli import process_settings
 from jobservice.jobs import catalogue
 from jobservice.jobs.registries import Registries
 from jobservice.maintenance import endpoint_checks, registry_care
+from jobservice.maintenance.scheduler import Scheduler
 
 CONNECTIONS = 10
 # Plans wait for registries most of the time, and few of them feed many transfers.
@@ -55,6 +56,7 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
             chores = (
                 *registry_care.services(parts.database, parts.storage),
                 endpoint_checks.service(checker),
+                Scheduler(parts.database, starters.build()).service(),
             )
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from jobservice.domain.schedule import ScheduleOptions
 from replication.policy import ReplicationPolicy
 
 
@@ -20,7 +21,10 @@ class TriggerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
-    """What a user says: both ends (None is this registry), when, and the rules of copying."""
+    """What a user says: both ends (None is this registry), when, and the rules of copying.
+
+    `cron` and `schedule` belong to a scheduled trigger.
+    """
 
     name: str
     description: str = ""
@@ -28,6 +32,7 @@ class PolicySettings:
     destination_endpoint_id: int | None = None
     trigger: TriggerKind = TriggerKind.MANUAL
     cron: str | None = None
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     enabled: bool = True
     replicate_deletion: bool = False
     single_active: bool = False

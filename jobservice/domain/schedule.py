@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Final, assert_never
+from typing import Any, Final, Self, assert_never
 from zoneinfo import ZoneInfo
 
 from jobservice.domain import cron, fire_time, time_zone
@@ -21,6 +21,8 @@ from jobservice.errors import InvalidRequest
 
 JITTER_LIMIT_SECONDS: Final = 3600
 PREVIEW_COUNT: Final = 5
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 9000
 # A fire time carried out within this is on time: a leader may have died and another taken over.
 ON_TIME: Final = timedelta(seconds=60)
 # A run has at least this long to succeed before its schedule is overdue.
@@ -52,6 +54,28 @@ class ScheduleOptions:
     jitter_seconds: int = 0
     misfire: Misfire = Misfire.RUN_ONCE
     ends_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form that policies keep."""
+        return {
+            "time_zone": self.time_zone,
+            "jitter_seconds": self.jitter_seconds,
+            "misfire": self.misfire,
+            "ends_at": self.ends_at.isoformat() if self.ends_at else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; what is absent is as if never said."""
+        if not value:
+            return cls()
+        ends_at = value["ends_at"]
+        return cls(
+            time_zone=value["time_zone"],
+            jitter_seconds=value["jitter_seconds"],
+            misfire=Misfire(value["misfire"]),
+            ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +119,11 @@ def problems(text: str, options: ScheduleOptions) -> Iterator[tuple[str, str]]:
         )
     if options.ends_at is not None and options.ends_at.tzinfo is None:
         yield "ends_at", "has no time zone, as in 2030-01-01T00:00:00Z"
+    elif options.ends_at is not None and not FIRST_YEAR <= options.ends_at.year <= LAST_YEAR:
+        yield (
+            "ends_at",
+            f"the year {options.ends_at.year} is not within {FIRST_YEAR} to {LAST_YEAR}",
+        )
 
 
 def timing(text: str, options: ScheduleOptions) -> Timing:
@@ -155,14 +184,6 @@ class Fire:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """Who paused all schedules, and since when."""
-
-    paused_by: str
-    paused_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What a due schedule does now: whether it starts something, why not or why late, what next."""
 
@@ -208,18 +229,20 @@ def decide(schedule: Schedule, planned: Planned, *, now: datetime) -> Decision:
             assert_never(schedule.timing.misfire)
 
 
-def is_overdue(
-    when: Timing, *, since: datetime, last_success_at: datetime | None, now: datetime
-) -> bool:
+def is_overdue(schedule: Schedule, *, now: datetime) -> bool:
     """Return whether a run should have succeeded by now that has not.
 
-    Counted from the last success, else from `since`, when the schedule was made: the next fire time
-    must have had until the one after it, and a quarter of an hour, to succeed.
+    Counted from the last success, or from the last change of the schedule if that is later: the
+    next fire time must have had until the one after it, and a quarter of an hour, to succeed. What
+    is disabled is never overdue; what is paused may be, for its runs are missing.
     """
-    times = list(islice(when.fire_times(last_success_at or since), 2))
+    if not schedule.enabled:
+        return False
+    since = max(schedule.last_success_at or schedule.updated_at, schedule.updated_at)
+    times = list(islice(schedule.timing.fire_times(since), 2))
     if not times:
         return False
-    spread = timedelta(seconds=when.jitter_seconds)
+    spread = timedelta(seconds=schedule.timing.jitter_seconds)
     return now > max(times[-1] + spread, times[0] + spread + PATIENCE)
 
 

@@ -16,12 +16,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`tick` runs every `seconds`, or when `wake` is set. What it raises is logged, never fatal."""
+    """`tick` runs every `seconds`, or when `wake` is set. What it raises is logged, never fatal.
+
+    `channel` names the notifications of Postgres that set `wake`, if there are any.
+    """
 
     name: str
     seconds: float
     tick: Callable[[], Awaitable[None]]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    channel: str = ""
 
 
 async def run(service: Service, stop: asyncio.Event) -> None:

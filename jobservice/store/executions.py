@@ -130,6 +130,19 @@ async def unfinished_of_policy(connection: Connection, policy_id: int) -> tuple[
     return tuple(row["id"] for row in await connection.fetch(UNFINISHED, policy_id))
 
 
+SCHEDULED_AND_WAITING = """
+SELECT id FROM jobservice.executions
+WHERE policy_id = $1 AND trigger = 'scheduled' AND started_at IS NULL AND ended_at IS NULL
+LIMIT 1
+"""
+
+
+async def scheduled_and_waiting(connection: Connection, policy_id: int) -> int | None:
+    """Return an execution of a policy that its schedule started and that has not begun."""
+    found: int | None = await connection.fetchval(SCHEDULED_AND_WAITING, policy_id)
+    return found
+
+
 def _execution(row: Any) -> Execution:
     return Execution(
         **{

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,18 +27,19 @@ class Due:
 DUE = """
 SELECT id AS schedule_id, next_fire_at AS due_at
 FROM jobservice.schedules
-WHERE next_fire_at <= $1 AND ($2::timestamptz IS NULL OR (next_fire_at, id) > ($2, $3))
+WHERE next_fire_at <= $1 AND vendor_type = ANY($2)
+      AND ($3::timestamptz IS NULL OR (next_fire_at, id) > ($3, $4))
 ORDER BY next_fire_at, id
-LIMIT $4
+LIMIT $5
 """
 
 
 async def due(
-    connection: Connection, now: datetime, *, after: Due | None, limit: int
+    connection: Connection, now: datetime, *, types: Sequence[str], after: Due | None, limit: int
 ) -> tuple[Due, ...]:
-    """Return schedules that are due, longest first, those after a place; none is locked."""
+    """Return schedules of vendor types that are due, longest first, after a place; unlocked."""
     place = (after.due_at, after.schedule_id) if after else (None, 0)
-    rows = await connection.fetch(DUE, now, *place, limit)
+    rows = await connection.fetch(DUE, now, types, *place, limit)
     return tuple(Due(**row) for row in rows)
 
 
@@ -71,51 +73,58 @@ async def claim(
     return bool(await connection.fetchval(CLAIM, schedule_id, fire_time, now))
 
 
-TELL = """
-UPDATE jobservice.schedule_fires
-SET outcome = $3, execution_id = $4, detail = $5
-WHERE schedule_id = $1 AND fire_time = $2
+FINISH = """
+WITH told AS (
+    UPDATE jobservice.schedule_fires
+    SET outcome = $3, execution_id = $4, detail = $5
+    WHERE schedule_id = $1 AND fire_time = $2
+), marked AS (
+    UPDATE jobservice.executions SET schedule_id = $1 WHERE id = $4
+), swept AS (
+    DELETE FROM jobservice.schedule_fires WHERE schedule_id = $1 AND fire_time < $6
+)
+UPDATE jobservice.schedules SET last_fire_at = $7 WHERE id = $1
 """
-MARK = "UPDATE jobservice.executions SET schedule_id = $1 WHERE id = $2"
 
 
-async def tell(connection: Connection, schedule_id: int, fire: Fire) -> None:
-    """Write down what became of a fire time that was claimed, and whose its execution is."""
+async def finish(connection: Connection, schedule_id: int, fire: Fire) -> None:
+    """Write down what became of a fire time that was claimed, and whose its execution is.
+
+    What became of fire times of long ago is forgotten.
+    """
     await connection.execute(
-        TELL, schedule_id, fire.fire_time, fire.outcome, fire.execution_id, fire.detail
-    )
-    if fire.execution_id is not None:
-        await connection.execute(MARK, schedule_id, fire.execution_id)
-
-
-ADVANCE = """
-UPDATE jobservice.schedules
-SET next_fire_time = $2, next_fire_at = $3, last_fire_at = $4
-WHERE id = $1
-"""
-SWEEP = "DELETE FROM jobservice.schedule_fires WHERE schedule_id = $1 AND fire_time < $2"
-
-
-async def advance(
-    connection: Connection, schedule_id: int, planned: Planned | None, *, now: datetime
-) -> None:
-    """Put a schedule's next fire time in place, and forget those of long ago."""
-    await connection.execute(
-        ADVANCE,
+        FINISH,
         schedule_id,
-        planned.fire_time if planned else None,
-        planned.due_at if planned else None,
-        now,
+        fire.fire_time,
+        fire.outcome,
+        fire.execution_id,
+        fire.detail,
+        fire.fired_at - KEPT,
+        fire.fired_at,
     )
-    await connection.execute(SWEEP, schedule_id, now - KEPT)
 
 
-NEXT_AT = "SELECT min(next_fire_at) FROM jobservice.schedules WHERE next_fire_at > $1"
+ADVANCE = "UPDATE jobservice.schedules SET next_fire_time = $2, next_fire_at = $3 WHERE id = $1"
 
 
-async def next_at(connection: Connection, now: datetime) -> datetime | None:
-    """Return when the next schedule is due after a moment."""
-    found: datetime | None = await connection.fetchval(NEXT_AT, now)
+async def advance(connection: Connection, schedule_id: int, planned: Planned | None) -> None:
+    """Put a schedule's next fire time in place."""
+    fire_time, due_at = (planned.fire_time, planned.due_at) if planned else (None, None)
+    await connection.execute(ADVANCE, schedule_id, fire_time, due_at)
+
+
+NEXT_AT = """
+SELECT min(next_fire_at)
+FROM jobservice.schedules
+WHERE next_fire_at > $1 AND vendor_type = ANY($2)
+"""
+
+
+async def next_at(
+    connection: Connection, now: datetime, *, types: Sequence[str]
+) -> datetime | None:
+    """Return when the next schedule of vendor types is due after a moment."""
+    found: datetime | None = await connection.fetchval(NEXT_AT, now, types)
     return found
 
 

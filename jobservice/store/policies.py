@@ -9,6 +9,7 @@ import asyncpg
 from database.pool import Connection
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.policy import PolicySettings, StoredPolicy, TriggerKind
+from jobservice.domain.schedule import ScheduleOptions
 from jobservice.errors import NameTaken
 from jobservice.store import listing as listing_sql
 from replication.policy import ReplicationPolicy
@@ -135,7 +136,7 @@ def _values(settings: PolicySettings) -> tuple[Any, ...]:
         rules.speed_kilobits,
         rules.copy_by_chunk,
         settings.single_active,
-        {"referrers": rules.referrers},
+        {"referrers": rules.referrers, "schedule": settings.schedule.to_json()},
     )
 
 
@@ -161,6 +162,7 @@ def _policy(row: Any) -> StoredPolicy:
             destination_endpoint_id=row["destination_endpoint_id"],
             trigger=TriggerKind(row["trigger"]),
             cron=row["cron"],
+            schedule=ScheduleOptions.from_json(extension.get("schedule", {})),
             enabled=row["enabled"],
             replicate_deletion=row["replicate_deletion"],
             single_active=row["single_active"],

@@ -11,7 +11,6 @@ from database.pool import Connection
 from jobservice.domain import schedule as schedules
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.schedule import (
-    Held,
     Misfire,
     Planned,
     Schedule,
@@ -132,21 +131,6 @@ DELETE = "DELETE FROM jobservice.schedules WHERE vendor_type = $1 AND vendor_id 
 async def delete(connection: Connection, vendor: Vendor) -> None:
     """Remove a vendor's schedule and its history, if there is one."""
     await connection.execute(DELETE, vendor.type, vendor.id)
-
-
-HELD = """
-SELECT paused_by, paused_at
-FROM jobservice.pauses
-WHERE scope IN ('schedules', 'everything')
-ORDER BY paused_at
-LIMIT 1
-"""
-
-
-async def held(connection: Connection) -> Held | None:
-    """Return who holds all schedules back; None when they fire."""
-    row: Any = await connection.fetchrow(HELD)
-    return Held(**row) if row else None
 
 
 NOW = "SELECT now()"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobservice.api.harbor import registries
+from jobservice.api.harbor import registries, schedules
 from jobservice.api.models import registry as registry_models
 from jobservice.api.models import replication as models
 from jobservice.domain.endpoint import StoredEndpoint
 from jobservice.domain.policy import PolicySettings, StoredPolicy, TriggerKind
+from jobservice.domain.schedule import ScheduleOptions
 from jobservice.errors import InvalidRequest
 from replication.policy import (
     FLATTEN_ALL,
@@ -45,7 +46,12 @@ def policy(stored: StoredPolicy, ends: dict[int, StoredEndpoint]) -> models.Repl
         speed=rules.speed_kilobits or 0,
         copy_by_chunk=rules.copy_by_chunk,
         single_active_replication=settings.single_active,
-        transship=models.TransshipPolicy(referrers=rules.referrers),
+        transship=models.TransshipPolicy(
+            referrers=rules.referrers,
+            schedule=schedules.options(settings.schedule)
+            if settings.trigger is TriggerKind.SCHEDULED
+            else None,
+        ),
     )
 
 
@@ -70,6 +76,7 @@ def policy_settings(
         destination_endpoint_id=_end_id(body.dest_registry),
         trigger=trigger,
         cron=(settings.cron if settings else None) or None,
+        schedule=_schedule(body, trigger, before),
         enabled=bool(body.enabled),
         replicate_deletion=bool(body.deletion),
         single_active=bool(body.single_active_replication),
@@ -99,6 +106,18 @@ def _extension(
     if before is None or "transship" in body.model_fields_set:
         return models.TransshipPolicy()
     return models.TransshipPolicy(referrers=before.rules.referrers)
+
+
+def _schedule(
+    body: models.ReplicationPolicy, trigger: TriggerKind, before: PolicySettings | None
+) -> ScheduleOptions:
+    """Read `transship.schedule`; what was said of a schedule goes when the trigger is another."""
+    is_kept = body.transship is None and "transship" not in body.model_fields_set
+    if is_kept and before is not None and trigger is TriggerKind.SCHEDULED:
+        return before.schedule
+    if body.transship is None or body.transship.schedule is None:
+        return ScheduleOptions()
+    return schedules.schedule_options(body.transship.schedule)
 
 
 def _end(endpoint_id: int | None, ends: dict[int, StoredEndpoint]) -> registry_models.Registry:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from jobservice.api.models.base import ById, HarborModel, Id, LinkedPaging, OwnModel
 from jobservice.api.models.registry import Registry
+from jobservice.api.models.schedule import TransshipSchedule
 
 
 class ReplicationTriggerSettings(HarborModel):
@@ -33,9 +34,10 @@ class ReplicationFilter(HarborModel):
 
 
 class TransshipPolicy(OwnModel):
-    """What Harbor's policy has no field for."""
+    """What Harbor's policy has no field for; `schedule` only with a scheduled trigger."""
 
     referrers: bool = True
+    schedule: TransshipSchedule | None = None
 
 
 class ReplicationPolicy(HarborModel):

@@ -92,7 +92,7 @@ async def test_a_vendor_has_one_schedule_and_can_have_none(database: Database) -
 
 
 async def test_a_preview_begins_at_postgres_own_time(database: Database) -> None:
-    times = await schedules.preview(database, "0 0 * * * *", ScheduleOptions())
+    times = (await schedules.preview(database, "0 0 * * * *", ScheduleOptions())).times
     assert len(times) == 5
     async with database.connection() as connection:
         assert times[0] > await connection.fetchval("SELECT now()")

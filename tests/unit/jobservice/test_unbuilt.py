@@ -8,7 +8,6 @@ from jobservice import unbuilt
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("trigger.type", "scheduled"),
         ("trigger.type", "event_based"),
         ("filters.type", "label"),
         ("deletion", True),
@@ -24,7 +23,13 @@ def test_a_value_that_would_have_no_effect_is_refused_by_name(setting: str, valu
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("trigger.type", "manual"), ("deletion", False), ("filters.type", "tag"), ("name", "x")],
+    [
+        ("trigger.type", "manual"),
+        ("trigger.type", "scheduled"),
+        ("deletion", False),
+        ("filters.type", "tag"),
+        ("name", "x"),
+    ],
 )
 def test_what_is_built_passes(setting: str, value: object) -> None:
     assert list(unbuilt.problems(setting, value)) == []

@@ -112,10 +112,6 @@ async def test_a_negative_speed_is_no_limit(admin: Caller, remote: int) -> None:
         ({"filters": [{"type": "tag", "value": ["a"]}]}, "must be text"),
         ({"trigger": {"type": "sometimes"}}, "trigger.type"),
         ({"trigger": {"type": "event_based"}}, "'event_based' is not built"),
-        (
-            {"trigger": {"type": "scheduled", "trigger_settings": {"cron": "0 0 * * * *"}}},
-            "'scheduled' is not built",
-        ),
         ({"trigger": {"type": "manual", "trigger_settings": {"cron": "0 0 * * * *"}}}, "cron"),
         ({"deletion": True}, "deletion: true is not built"),
         ({"copy_by_chunk": True}, "copy_by_chunk: true is not built"),
@@ -132,24 +128,6 @@ async def test_bad_policies_are_refused_with_a_sentence(
     assert (refused.status, refused.code) == (400, "BAD_REQUEST")
     assert part in refused.messages
     assert (await admin.get(ROOT)).json == []
-
-
-@pytest.mark.parametrize(
-    ("cron", "part"),
-    [
-        ("0 5 * * *", "has 5 fields"),
-        ("30 5 * * * *", "seconds"),
-        ("0 * * * * *", "minute"),
-        ("0 99 * * * *", "no cron"),
-        (None, "has 0 fields"),
-    ],
-)
-async def test_a_cron_is_checked_though_schedules_are_not_built(
-    admin: Caller, remote: int, cron: str | None, part: str
-) -> None:
-    trigger = {"type": "scheduled", "trigger_settings": {"cron": cron}}
-    refused = await admin.post(ROOT, policy(remote, trigger=trigger))
-    assert part in refused.messages
 
 
 async def test_what_is_unknown_within_ours_is_refused_all_at_once(

@@ -5,7 +5,7 @@ import contextlib
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobservice.domain import cron
@@ -131,6 +131,7 @@ def test_an_expression_says_what_it_fires_in_each(
     assert (read.is_every_minute, read.is_every_hour) == (every_minute, every_hour)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(reference.expressions(), st.datetimes(datetime(2024, 1, 1), datetime(2034, 1, 1)))
 def test_the_next_time_is_what_looking_minute_by_minute_finds(
     parts: reference.Parts, start: datetime
@@ -143,6 +144,7 @@ def test_the_next_time_is_what_looking_minute_by_minute_finds(
         assert found == expected
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidRequest):

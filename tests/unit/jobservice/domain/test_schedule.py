@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobservice.domain import schedule
@@ -27,15 +28,17 @@ def timing(text: str = "0 0 * * * *", **options: object) -> Timing:
     return schedule.timing(text, ScheduleOptions(**options))  # type: ignore[arg-type]  # by name
 
 
-def stored(when: Timing) -> Schedule:
+def stored(
+    when: Timing, *, last_success_at: datetime | None = None, enabled: bool = True
+) -> Schedule:
     return Schedule(
         id=1,
         vendor=VENDOR,
         timing=when,
-        enabled=True,
+        enabled=enabled,
         planned=None,
         last_fire_at=None,
-        last_success_at=None,
+        last_success_at=last_success_at,
         created_at=NOON,
         updated_at=NOON,
     )
@@ -53,13 +56,12 @@ def test_nothing_fires_after_the_end_date_and_something_may_fire_at_it() -> None
 
 
 def test_everything_wrong_is_said_by_field() -> None:
-    options = ScheduleOptions(
-        time_zone="Mars/Olympus", jitter_seconds=3601, ends_at=NOON.replace(tzinfo=None)
-    )
-    with pytest.raises(InvalidRequest) as caught:
-        schedule.timing("0 61 * * * 9", options)
-    fields = [problem.partition(":")[0] for problem in caught.value.problems]
-    assert fields == ["cron", "cron", "time_zone", "jitter_seconds", "ends_at"]
+    for ends_at in (NOON.replace(tzinfo=None), NOON.replace(year=1), NOON.replace(year=9999)):
+        options = ScheduleOptions(time_zone="Mars/Olympus", jitter_seconds=3601, ends_at=ends_at)
+        with pytest.raises(InvalidRequest) as caught:
+            schedule.timing("0 61 * * * 9", options)
+        fields = [problem.partition(":")[0] for problem in caught.value.problems]
+        assert fields == ["cron", "cron", "time_zone", "jitter_seconds", "ends_at"]
 
 
 def test_without_jitter_a_run_is_due_at_its_fire_time() -> None:
@@ -68,6 +70,7 @@ def test_without_jitter_a_run_is_due_at_its_fire_time() -> None:
     )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(0, schedule.JITTER_LIMIT_SECONDS),
     st.integers(1, 2**40),
@@ -139,6 +142,7 @@ def test_late_it_skips_where_it_is_told_to() -> None:
     assert decision.planned.fire_time == NOON + timedelta(hours=3, minutes=1)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.sampled_from(Misfire))
 def test_however_the_scheduler_ticks_fire_times_rise_and_none_on_time_is_left_out(
     pauses: list[int], misfire: Misfire
@@ -168,6 +172,8 @@ def test_however_the_scheduler_ticks_fire_times_rise_and_none_on_time_is_left_ou
         # Succeeded at half past one: what runs at two has until three.
         (1.5, 3.0, False),
         (1.5, 3.01, True),
+        # A success of before it was changed says nothing of what it is now.
+        (-5, 2.0, False),
     ],
 )
 def test_a_schedule_is_overdue_when_a_run_had_its_time_and_did_not_succeed(
@@ -176,31 +182,34 @@ def test_a_schedule_is_overdue_when_a_run_had_its_time_and_did_not_succeed(
     overdue: bool,  # noqa: FBT001 - a table of facts
 ) -> None:
     succeeded = None if last_success is None else NOON + last_success * HOUR
-    found = schedule.is_overdue(
-        timing(), since=NOON, last_success_at=succeeded, now=NOON + now * HOUR
-    )
-    assert found is overdue
+    row = stored(timing(), last_success_at=succeeded)
+    assert schedule.is_overdue(row, now=NOON + now * HOUR) is overdue
 
 
 def test_a_run_every_minute_has_a_quarter_of_an_hour() -> None:
-    when, minute = timing("0 * * * * *"), timedelta(minutes=1)
-    late = [
-        n
-        for n in range(30)
-        if schedule.is_overdue(when, since=NOON, last_success_at=None, now=NOON + n * minute)
-    ]
+    row, minute = stored(timing("0 * * * * *")), timedelta(minutes=1)
+    late = [n for n in range(30) if schedule.is_overdue(row, now=NOON + n * minute)]
     assert late == list(range(17, 30))
 
 
 def test_jitter_gives_a_run_more_time() -> None:
-    when = timing(jitter_seconds=600)
-    now = NOON + 2 * HOUR + timedelta(seconds=600)
-    assert not schedule.is_overdue(when, since=NOON, last_success_at=None, now=now)
+    row = stored(timing(jitter_seconds=600))
+    assert not schedule.is_overdue(row, now=NOON + 2 * HOUR + timedelta(seconds=600))
 
 
-def test_what_has_ended_is_not_overdue() -> None:
-    when = timing(ends_at=NOON)
-    assert not schedule.is_overdue(when, since=NOON, last_success_at=None, now=NOON + 99 * HOUR)
+def test_what_has_ended_or_is_disabled_is_not_overdue() -> None:
+    much_later = NOON + 99 * HOUR
+    assert not schedule.is_overdue(stored(timing(ends_at=NOON)), now=much_later)
+    assert not schedule.is_overdue(stored(timing(), enabled=False), now=much_later)
+
+
+def test_what_is_said_beside_an_expression_survives_its_way_through_json() -> None:
+    options = ScheduleOptions(
+        time_zone="Europe/Berlin", jitter_seconds=3, misfire=Misfire.SKIP, ends_at=NOON
+    )
+    for said in (options, ScheduleOptions()):
+        assert ScheduleOptions.from_json(json.loads(json.dumps(said.to_json()))) == said
+    assert ScheduleOptions.from_json({}) == ScheduleOptions()
 
 
 def test_fire_times_go_on_without_an_end_date() -> None:

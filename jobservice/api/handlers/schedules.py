@@ -1,0 +1,115 @@
+"""Harbor's tag `schedule`; and previews, and what became of fire times."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from jobservice import schedules
+from jobservice.api import answering, listing
+from jobservice.api.harbor import schedules as harbor
+from jobservice.api.models import schedule as models
+from jobservice.api.models.base import ById, Nothing, Paging
+from jobservice.api.querying import FieldType
+from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.domain.schedule import ScheduleOptions
+from jobservice.errors import InvalidRequest
+
+TAG = "schedule"
+ROOT = f"{API_ROOT}/schedules"
+ALL = "all"
+FIELDS = {
+    "id": FieldType.INTEGER,
+    "vendor_id": FieldType.INTEGER,
+    "cron": FieldType.TEXT,
+    "enabled": FieldType.BOOLEAN,
+    "creation_time": FieldType.TIME,
+    "update_time": FieldType.TIME,
+}
+
+
+async def list_schedules(call: Call[Nothing, models.ScheduleListQuery, Nothing]) -> web.Response:
+    """List the schedules, each with its next five runs."""
+    found = await schedules.page(call.services.database, listing.asked(call, FIELDS))
+    items = [harbor.schedule(s, found.pause, now=found.now) for s in found.schedules.items]
+    return answering.page(call, items, found.schedules.total)
+
+
+async def get_schedule(call: Call[ById, Nothing, Nothing]) -> web.Response:
+    """Show a schedule with its next five runs."""
+    found = await schedules.get(call.services.database, call.path.id)
+    return answering.json(harbor.schedule(found.schedule, found.pause, now=found.now))
+
+
+async def get_paused(call: Call[models.SchedulePausedPath, Nothing, Nothing]) -> web.Response:
+    """Tell whether schedules are paused."""
+    if call.path.job_type.lower() != ALL:
+        raise InvalidRequest(["job_type: schedules are paused all at once; ask for `all`"])
+    pause = await schedules.pause(call.services.database)
+    return answering.json(models.SchedulerStatus(paused=pause is not None))
+
+
+async def preview(call: Call[Nothing, models.PreviewQuery, Nothing]) -> web.Response:
+    """Show the next five fire times of any expression."""
+    options = ScheduleOptions(time_zone=call.query.time_zone)
+    found = await schedules.preview(call.services.database, call.query.cron, options)
+    return answering.json(harbor.preview(found))
+
+
+async def list_fires(call: Call[ById, Paging, Nothing]) -> web.Response:
+    """List what became of a schedule's fire times, the latest first."""
+    found = await schedules.fires(call.services.database, call.path.id, listing.asked(call, {}))
+    return answering.page(call, [harbor.fire(fire) for fire in found.items], found.total)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=ROOT,
+        handler=list_schedules,
+        operation_id="listSchedules",
+        tag=TAG,
+        query=models.ScheduleListQuery,
+        response=list[models.ScheduleTask],
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{ROOT}/preview",
+        handler=preview,
+        operation_id="previewSchedule",
+        tag=TAG,
+        query=models.PreviewQuery,
+        response=models.SchedulePreview,
+    ),
+    Route(
+        method="GET",
+        path=f"{ROOT}/{{id}}",
+        handler=get_schedule,
+        operation_id="getSchedule",
+        tag=TAG,
+        parameters=ById,
+        response=models.ScheduleTask,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{ROOT}/{{job_type}}/paused",
+        handler=get_paused,
+        operation_id="getSchedulePaused",
+        tag=TAG,
+        parameters=models.SchedulePausedPath,
+        response=models.SchedulerStatus,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{ROOT}/{{id}}/fires",
+        handler=list_fires,
+        operation_id="listScheduleFires",
+        tag=TAG,
+        parameters=ById,
+        query=Paging,
+        response=list[models.ScheduleFire],
+        errors=(404,),
+    ),
+)

@@ -1,0 +1,13 @@
+"""What the schedules of each vendor type start: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jobservice import policies
+from jobservice.maintenance.scheduler import Starter
+
+
+def build() -> Mapping[str, Starter]:
+    """Return a starter for every vendor type that can have a schedule."""
+    return {policies.VENDOR_TYPE: policies.ScheduledPolicies()}
