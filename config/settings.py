@@ -66,6 +66,10 @@ class Settings(pydantic.BaseModel):
     worker_slots: int = Field(ge=1, le=1000)
     zone: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
     layout_roots: tuple[Path, ...]
+    keep_executions: int = Field(ge=0, le=1_000_000)
+    keep_days: int = Field(ge=0, le=36_500)
+    keep_log_days: int = Field(ge=0, le=36_500)
+    keep_log_mebibytes: int = Field(ge=0, le=1_000_000)
 
     @property
     def listener(self) -> Listener:

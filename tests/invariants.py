@@ -46,9 +46,10 @@ ALWAYS: Mapping[str, str] = {
                    count(*) FILTER (WHERE status = 'stopped') AS of_stopped
             FROM jobservice.tasks WHERE execution_id = execution.id AND NOT is_plan
         ) AS tasks
-        WHERE (total, succeeded, failed, stopped)
-              IS DISTINCT FROM (of_all, of_succeeded, of_failed, of_stopped)
-           OR unchanged > succeeded
+        WHERE swept_at IS NULL
+          AND ((total, succeeded, failed, stopped)
+               IS DISTINCT FROM (of_all, of_succeeded, of_failed, of_stopped)
+               OR unchanged > succeeded)
     """,
     "an execution knows how its plan ended": f"""
         SELECT execution.id, execution.plan_status, task.id, task.status
@@ -65,7 +66,7 @@ ALWAYS: Mapping[str, str] = {
                    bool_or(status = 'failed') AS failed, bool_or(status = 'stopped') AS stopped
             FROM jobservice.tasks WHERE execution_id = execution.id
         ) AS tasks
-        WHERE found > 0 AND CASE
+        WHERE found > 0 AND swept_at IS NULL AND CASE
             WHEN unfinished THEN execution.status NOT IN ('pending', 'running')
             WHEN tasks.failed THEN execution.status <> 'failed'
             WHEN tasks.stopped THEN execution.status <> 'stopped'

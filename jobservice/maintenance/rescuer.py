@@ -8,7 +8,7 @@ import structlog
 
 from database.pool import Database
 from jobservice.maintenance.leader import Leader
-from jobservice.store import rescuing, stopping, workers
+from jobservice.store import rescuing, stopping
 
 RESCUE_SECONDS = 2.0
 
@@ -40,7 +40,6 @@ class Rescuer:
         if rescued:
             self._dispatch.set()
         async with self._database.connection() as connection:
-            await workers.sweep(connection)
             overdue = await stopping.overdue(connection)
         for execution_id in overdue:
             await self._stop(execution_id)

@@ -69,11 +69,3 @@ LEAVE = "DELETE FROM jobservice.workers WHERE id = $1"
 async def leave(connection: Connection, worker_id: int) -> None:
     """Remove a worker that ends."""
     await connection.execute(LEAVE, worker_id)
-
-
-SWEEP = "DELETE FROM jobservice.workers WHERE heartbeat_at < now() - interval '1 day'"
-
-
-async def sweep(connection: Connection) -> None:
-    """Remove workers that died long ago."""
-    await connection.execute(SWEEP)
