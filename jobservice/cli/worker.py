@@ -14,12 +14,9 @@ from jobservice.checking import Checker
 from jobservice.cli import process_settings
 from jobservice.jobs import catalogue
 from jobservice.jobs.registries import Registries
-<<<<<<< HEAD
-from jobservice.maintenance.scheduler import Scheduler
-=======
 from jobservice.maintenance import endpoint_checks, registry_care, sweeper
+from jobservice.maintenance.scheduler import Scheduler
 from jobservice.store.sweeping import Keep
->>>>>>> 3c831eb (History is swept by age and by count of each policy, logs by age and in all)
 
 CONNECTIONS = 10
 # Plans wait for registries most of the time, and few of them feed many transfers.
@@ -60,11 +57,8 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
             chores = (
                 *registry_care.services(parts.database, parts.storage),
                 endpoint_checks.service(checker),
-<<<<<<< HEAD
                 Scheduler(parts.database, starters.build()).service(),
-=======
                 sweeper.service(parts.database, _keep(settings)),
->>>>>>> 3c831eb (History is swept by age and by count of each policy, logs by age and in all)
             )
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:
