@@ -31,6 +31,7 @@ class Event(StrEnum):
     UPDATE_POLICY = "update_policy"
     DELETE_POLICY = "delete_policy"
     CREATE_PROJECT = "create_project"
+    UPDATE_PROJECT = "update_project"
     DELETE_PROJECT = "delete_project"
     START_EXECUTION = "start_execution"
     STOP_EXECUTION = "stop_execution"

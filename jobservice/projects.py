@@ -47,6 +47,18 @@ class Projects:
             await audit.record(connection, entry)
         return made
 
+    async def set_public(self, key: str | int, *, public: bool) -> None:
+        """Change who may read a project; raise ProjectNotFound."""
+        async with self.database.transaction() as connection:
+            found = await projects.get(connection, key)
+            await projects.set_public(connection, found.id, public=public)
+            entry = audit.Entry(
+                event=audit.Event.UPDATE_PROJECT,
+                resource=found.name,
+                details={"id": found.id, "public": public},
+            )
+            await audit.record(connection, entry)
+
     async def delete(self, key: str | int) -> None:
         """Remove a project that no repository is in; raise ProjectNotFound, ProjectNotEmpty."""
         found, _ = await self.get(key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from access.audit import Event
@@ -57,13 +59,24 @@ async def get_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> web.R
     return answering.json(harbor.project(found, repositories, call.principal))
 
 
+async def update_project(
+    call: Call[models.ProjectPath, Nothing, models.ProjectReq],
+) -> web.Response:
+    """Change who may read a project."""
+    found, _ = await call.services.projects.get(_key(call))
+    public = harbor.changed(found, call.body)
+    if public is not None:
+        await call.services.projects.set_public(found.id, public=public)
+    return web.Response()
+
+
 async def delete_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> web.Response:
     """Remove a project that no repository is in."""
     await call.services.projects.delete(_key(call))
     return web.Response()
 
 
-def _key(call: Call[models.ProjectPath, Nothing, Nothing]) -> str | int:
+def _key(call: Call[models.ProjectPath, Nothing, Any]) -> str | int:
     key = call.path.project_name_or_id
     is_name = call.request.headers.get(IS_NAME, "").lower() == TRUE
     is_id = key.isascii() and key.isdigit() and len(key) <= len(str(2**63)) - 1
@@ -109,6 +122,17 @@ ROUTES = (
         parameters=models.ProjectPath,
         response=models.Project,
         errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path=ONE,
+        handler=update_project,
+        operation_id="updateProject",
+        tag=TAG,
+        parameters=models.ProjectPath,
+        body=models.ProjectReq,
+        errors=(404,),
+        event=Event.UPDATE_PROJECT,
     ),
     Route(
         method="DELETE",

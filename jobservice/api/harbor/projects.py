@@ -38,11 +38,23 @@ def project(found: Project, repositories: int, viewer: Principal) -> models.Proj
 
 def asked_for(body: models.ProjectReq) -> tuple[str, bool]:
     """Read the name and whether the project is public; raise InvalidRequest."""
+    public = _public(body, [*_missing(body)])
+    return body.project_name or "", bool(public)
+
+
+def changed(found: Project, body: models.ProjectReq) -> bool | None:
+    """Read whether the project is to be public, None to leave it; raise InvalidRequest."""
+    renamed = body.project_name not in {None, "", found.name}
+    return _public(body, ["project_name: a project keeps its name"] if renamed else [])
+
+
+def _public(body: models.ProjectReq, problems: list[str]) -> bool | None:
+    """Read who may read it; raise InvalidRequest with this and every other problem."""
     public = body.metadata.public if body.metadata else None
-    problems = [*_missing(body), *_public_problems(public), *unbuilt.project_problems(_said(body))]
+    problems = [*problems, *_public_problems(public), *unbuilt.project_problems(_said(body))]
     if problems:
         raise InvalidRequest(problems)
-    return body.project_name or "", bool(body.public) if public is None else public == "true"
+    return body.public if public is None else public == "true"
 
 
 def query(

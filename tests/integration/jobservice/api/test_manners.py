@@ -110,7 +110,7 @@ async def test_there_is_no_certificate_to_download(stranger: Caller) -> None:
     [
         ("GET", "/users"),
         ("GET", "/projects/library/repositories"),
-        ("PUT", "/projects/library"),
+        ("PUT", "/projects/library/members/1"),
         ("POST", "/system/gc/schedule"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -99,6 +100,40 @@ async def test_projects_are_listed(admin: Caller) -> None:
     paged = await admin.get("/projects?page_size=2&page=2")
     assert (paged.headers["X-Total-Count"], len(paged.json)) == ("3", 1)
     assert (await admin.get("/projects?q=public={true}")).status == 400
+
+
+async def test_a_project_becomes_public_and_private_again(admin: Caller, nobody: Caller) -> None:
+    await admin.post("/projects", {"project_name": "a"})
+    for public in ("true", "false"):
+        body = {"project_name": "a", "metadata": {"public": public}, "storage_limit": -1}
+        assert (await admin.put("/projects/a", body)).status == 200
+        assert (await admin.get("/projects/a")).json["metadata"]["public"] == public
+    assert (await admin.put("/projects/a", {"metadata": {"severity": ""}})).status == 200
+    assert (await admin.put("/projects/a", {"public": True})).status == 200
+    shown = (await admin.get("/projects/a")).json
+    assert shown["metadata"]["public"] == "true"
+    assert shown["update_time"] > shown["creation_time"]
+    assert (await admin.put("/projects/a", shown)).status == 200
+    assert (await admin.get("/projects/a")).json == {**shown, "update_time": ANY}
+    assert (await admin.put("/projects/nowhere", shown)).status == 404
+    assert (await nobody.put("/projects/a", shown)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        ({"project_name": "b"}, "a project keeps its name"),
+        ({"metadata": {"public": "yes"}}, "metadata.public"),
+        ({"metadata": {"prevent_vul": "true"}}, "metadata.prevent_vul"),
+    ],
+)
+async def test_bad_changes_of_a_project_are_refused(
+    admin: Caller, body: dict[str, Any], part: str
+) -> None:
+    await admin.post("/projects", {"project_name": "a"})
+    refused = await admin.put("/projects/a", body)
+    assert refused.status == 400
+    assert part in refused.messages
 
 
 async def test_a_project_is_deleted_when_nothing_is_in_it(
