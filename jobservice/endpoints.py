@@ -14,11 +14,14 @@ from database.pool import Connection, Database
 from jobservice import unbuilt
 from jobservice.checking import Checker
 from jobservice.connecting import LAYOUT_KIND, LOCAL_ENDPOINT, Connector, described
+from jobservice.domain import limits
+from jobservice.domain import zone as zones
 from jobservice.domain.endpoint import (
     LOCAL_ID,
     LOCAL_KIND,
     CredentialType,
     EndpointSettings,
+    Handling,
     StoredEndpoint,
 )
 from jobservice.domain.listing import Listing, Rows
@@ -51,6 +54,7 @@ class Changes:
     insecure: bool | None = None
     ca_certificate: str | None = None
     description: str | None = None
+    handling: Handling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ class Endpoints:
                 raise NotFound("registry", endpoint_id)
             if now.updated_at != before.updated_at:
                 raise Changed("registry", endpoint_id)
+            await _refuse_apart(connection, endpoint_id, settings.handling.zone)
             sealed = self.connector.seal(endpoint_id, secret)
             await rows.update(connection, endpoint_id, settings, sealed)
             await _record(connection, audit.Event.UPDATE_REGISTRY, endpoint_id, settings)
@@ -215,6 +220,7 @@ def _applied(before: EndpointSettings, wanted: Changes) -> EndpointSettings:
         insecure=_either(wanted.insecure, before.insecure),
         ca_certificate=certificate,
         description=_either(wanted.description, before.description),
+        handling=_either(wanted.handling, before.handling),
     )
 
 
@@ -235,6 +241,14 @@ def _credential_type(wanted: Changes, *, has_any: bool) -> CredentialType:
     return CredentialType.BASIC if has_any or wanted.access_secret else CredentialType.NONE
 
 
+async def _refuse_apart(connection: Connection, endpoint_id: int, zone: str | None) -> None:
+    apart = zone and await rows.policies_apart(connection, endpoint_id, zone)
+    if apart:
+        raise InvalidRequest(
+            [f"transship.zone: not that of the other end of policies ({', '.join(apart)})"]
+        )
+
+
 def _problems(settings: EndpointSettings) -> Iterator[str]:
     if not settings.name.strip():
         yield "name: is missing"
@@ -246,6 +260,8 @@ def _problems(settings: EndpointSettings) -> Iterator[str]:
         yield from _url_problems(settings.url)
     if settings.ca_certificate is not None:
         yield from _certificate_problems(settings.ca_certificate)
+    yield from zones.problems(settings.handling.zone)
+    yield from limits.problems(settings.handling.limits)
 
 
 def _url_problems(url: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from jobservice import schedules, unbuilt
 from jobservice.connecting import LOCAL_ENDPOINT, Connector
 from jobservice.domain import cron
 from jobservice.domain import schedule as schedule_rules
+from jobservice.domain import zone as zones
 from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, StoredEndpoint
 from jobservice.domain.execution import NewExecution
 from jobservice.domain.listing import Listing, Rows
@@ -128,6 +129,7 @@ class Policies:
         found = [
             *_name_problems(settings.name),
             *_end_problems(settings, ends),
+            *_zone_problems(settings, ends),
             *_naming_problems(settings),
             *_trigger_problems(settings),
             *_filter_problems(settings, self._source_info(settings, ends)),
@@ -180,7 +182,8 @@ class ScheduledPolicies:
 async def _start(
     connection: Connection, policy_id: int, trigger: TriggerKind, *, started_by: str
 ) -> tuple[int, StoredPolicy]:
-    found, snapshot = await _snapshot(connection, policy_id)
+    found, ends, snapshot = await _snapshot(connection, policy_id)
+    source, destination = _zones(found.settings, ends)
     new = NewExecution(
         vendor_type=VENDOR_TYPE,
         job_type=replication_plan.NAME,
@@ -188,7 +191,10 @@ async def _start(
         trigger=trigger,
         snapshot=snapshot.to_json(),
         single_active=found.settings.single_active,
-        zone=found.zone,
+        zone=zones.of_tasks(source, destination),
+        plan_zone=source,
+        endpoint_ids=(snapshot.source.endpoint_id, snapshot.destination.endpoint_id),
+        destination_id=snapshot.destination.endpoint_id,
         started_by=started_by,
     )
     return await execution_rows.insert(connection, new), found
@@ -208,7 +214,9 @@ async def _keep_schedule(connection: Connection, policy_id: int, settings: Polic
     await schedules.put(connection, new)
 
 
-async def _snapshot(connection: Connection, policy_id: int) -> tuple[StoredPolicy, PolicySnapshot]:
+async def _snapshot(
+    connection: Connection, policy_id: int
+) -> tuple[StoredPolicy, Ends, PolicySnapshot]:
     """Return what an execution follows; the policy stays as it is until the transaction ends."""
     found = await rows.get_shared(connection, policy_id)
     if found is None:
@@ -216,11 +224,21 @@ async def _snapshot(connection: Connection, policy_id: int) -> tuple[StoredPolic
     if not found.settings.enabled:
         raise PolicyDisabled(f"replication policy {policy_id} is disabled; enable it first")
     ends = await _ends(connection, found.settings)
-    return found, PolicySnapshot(
+    snapshot = PolicySnapshot(
         rules=found.settings.rules,
         source=_described(found.settings.source_endpoint_id, ends),
         destination=_described(found.settings.destination_endpoint_id, ends),
     )
+    return found, ends, snapshot
+
+
+def _zones(settings: PolicySettings, ends: Ends) -> tuple[str | None, str | None]:
+    """Return the zones of source and destination; this registry is in the default one."""
+    source, destination = (
+        ends[each].settings.handling.zone if each in ends else None
+        for each in (settings.source_endpoint_id, settings.destination_endpoint_id)
+    )
+    return source, destination
 
 
 async def _ends(connection: Connection, *policies: PolicySettings) -> Ends:
@@ -270,6 +288,15 @@ def _end_problems(settings: PolicySettings, ends: Ends) -> Iterator[str]:
     for name, end in (("src_registry", source), ("dest_registry", destination)):
         if end is not None and end not in ends:
             yield f"{name}: registry {end} not found"
+
+
+def _zone_problems(settings: PolicySettings, ends: Ends) -> Iterator[str]:
+    source, destination = _zones(settings, ends)
+    if zones.are_apart(source, destination):
+        yield (
+            f"src_registry, dest_registry: are in the zones {source} and {destination},"
+            " and no worker reaches both"
+        )
 
 
 def _naming_problems(settings: PolicySettings) -> Iterator[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from jobservice.domain.limits import EndpointLimits
+
 LOCAL_ID = 0
 LOCAL_KIND = "local"
 
@@ -27,6 +29,14 @@ class EndpointStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """How a registry is worked: by the workers of which zone, and how hard."""
+
+    zone: str | None = None
+    limits: EndpointLimits = field(default_factory=EndpointLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
     """What a user says about an endpoint; the secret is kept beside it, sealed."""
 
@@ -38,6 +48,7 @@ class EndpointSettings:
     insecure: bool = False
     ca_certificate: str | None = None
     description: str = ""
+    handling: Handling = field(default_factory=Handling)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +60,6 @@ class StoredEndpoint:
     access_secret_sealed: bytes | None = field(default=None, repr=False)
     status: EndpointStatus
     checked_at: datetime | None = None
-    zone: str | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -29,8 +29,9 @@ class NewExecution:
     """What starts an execution. Its first task is the plan, of type `job_type`.
 
     The run follows `snapshot` alone, which holds no secrets. With `single_active` it is refused
-    while another such execution of the policy is unfinished. `endpoint_ids` are the registries that
-    its tasks talk to, `destination_id` the one it writes to: limits and pauses are theirs.
+    while another such execution of the policy is unfinished. The plan runs in `plan_zone`, the rest
+    in `zone`. `endpoint_ids` are the registries that tasks talk to, `destination_id` the one they
+    write to: limits and pauses are theirs.
     """
 
     vendor_type: str
@@ -41,6 +42,7 @@ class NewExecution:
     single_active: bool = False
     project_id: int | None = None
     zone: str | None = None
+    plan_zone: str | None = None
     endpoint_ids: tuple[int, ...] = ()
     destination_id: int | None = None
     priority: int = 0

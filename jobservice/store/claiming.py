@@ -13,12 +13,28 @@ LEASE_SECONDS = 25.0
 # A type that this version does not know waits a moment, so that it comes by another worker.
 UNKNOWN_TYPE_SECONDS = 2.0
 
+# Paused, or its registry postponed, after it was dispatched.
+WHY_HELD = """
+    SELECT 'paused by ' || paused_by || coalesce(': ' || nullif(comment, ''), '') AS why
+    FROM jobservice.pauses
+    WHERE scope = 'everything' OR (scope = 'job_type' AND key = task.job_type)
+       OR (scope = 'policy' AND key = execution.policy_id::text)
+       OR (scope = 'destination' AND key = execution.destination_id::text)
+    UNION ALL
+    SELECT 'registry ' || endpoint_id || ' asked for a pause: ' || postponed_because
+    FROM jobservice.endpoint_limits
+    WHERE endpoint_id = ANY (execution.endpoint_ids) AND postponed_until > clock_timestamp()
+    LIMIT 1
+"""
+
 CLAIM = f"""
 WITH asked AS (
     SELECT * FROM unnest($1::bigint[], $2::integer[]) AS asked (id, delivery)
 ), waiting AS MATERIALIZED (
-    SELECT task.id, task.job_type = ANY($5::text[]) AS is_known
+    SELECT task.id, task.job_type = ANY($5::text[]) AS is_known, held.why
     FROM jobservice.tasks AS task JOIN asked USING (id, delivery)
+    JOIN jobservice.executions AS execution ON execution.id = task.execution_id
+    LEFT JOIN LATERAL ({WHY_HELD}) AS held ON true
     WHERE task.status = 'queued'
     ORDER BY task.id FOR NO KEY UPDATE OF task
 ), claimed AS (
@@ -26,14 +42,17 @@ WITH asked AS (
     SET status = 'running', reason = $6, fence = fence + 1, worker_id = $3,
         lease_until = clock_timestamp() + $4 * interval '1 second',
         started_at = coalesce(started_at, clock_timestamp()), not_before = NULL
-    FROM waiting WHERE task.id = waiting.id AND waiting.is_known
+    FROM waiting WHERE task.id = waiting.id AND waiting.is_known AND waiting.why IS NULL
     RETURNING task.*
 ), given_back AS (
     UPDATE jobservice.tasks AS task
     SET status = 'pending',
-        reason = 'worker ' || $3::bigint || ' does not know job type ' || task.job_type,
-        not_before = clock_timestamp() + interval '{UNKNOWN_TYPE_SECONDS} seconds'
-    FROM waiting WHERE task.id = waiting.id AND NOT waiting.is_known
+        reason = coalesce(
+            waiting.why, 'worker ' || $3::bigint || ' does not know job type ' || task.job_type),
+        not_before = CASE WHEN waiting.why IS NULL THEN
+            clock_timestamp() + interval '{UNKNOWN_TYPE_SECONDS} seconds' END
+    FROM waiting
+    WHERE task.id = waiting.id AND (waiting.why IS NOT NULL OR NOT waiting.is_known)
 ), unstarted AS MATERIALIZED (
     SELECT id FROM jobservice.executions
     WHERE id IN (SELECT execution_id FROM claimed) AND started_at IS NULL
@@ -48,7 +67,7 @@ SELECT claimed.id, claimed.execution_id, claimed.job_type, claimed.is_plan, clai
        claimed.stop_requested_at IS NOT NULL OR execution.stop_requested_at IS NOT NULL
            AS stop_requested
 FROM claimed JOIN jobservice.executions AS execution ON execution.id = claimed.execution_id
-"""  # noqa: S608  a constant of this module
+"""  # noqa: S608  constants of this module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +90,8 @@ async def claim(
 ) -> tuple[Claimed, ...]:
     """Take queued tasks, each as (task id, delivery); those missing from the answer are not ours.
 
-    They are somebody else's, stopped, or of a type we do not know: that one is pending again.
+    They are somebody else's, stopped, or pending again: of a type we do not know, or held back by
+    a pause or a registry's wish since they were dispatched.
     """
     rows = await connection.fetch(
         CLAIM,

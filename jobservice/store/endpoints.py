@@ -11,10 +11,13 @@ from jobservice.domain.endpoint import (
     CredentialType,
     EndpointSettings,
     EndpointStatus,
+    Handling,
     StoredEndpoint,
 )
+from jobservice.domain.limits import EndpointLimits
 from jobservice.domain.listing import Listing, Rows
 from jobservice.errors import NameTaken
+from jobservice.store import limits
 from jobservice.store import listing as listing_sql
 
 COLUMNS = {
@@ -31,7 +34,9 @@ COLUMNS = {
 
 SELECT = """
 SELECT id, name, kind, url, credential_type, access_key, access_secret_sealed, insecure,
-       ca_certificate, description, status, checked_at, zone, created_at, updated_at
+       ca_certificate, description, status, checked_at, zone, created_at, updated_at,
+       (SELECT concurrency FROM jobservice.endpoint_limits WHERE endpoint_id = endpoints.id),
+       (SELECT requests_per_second FROM jobservice.endpoint_limits WHERE endpoint_id = endpoints.id)
 FROM jobservice.endpoints
 """
 
@@ -101,8 +106,8 @@ async def next_id(connection: Connection) -> int:
 INSERT = """
 INSERT INTO jobservice.endpoints
     (id, access_secret_sealed, name, kind, url, credential_type, access_key, insecure,
-     ca_certificate, description, status, checked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'healthy', now())
+     ca_certificate, description, zone, status, checked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'healthy', now())
 """
 
 
@@ -114,12 +119,13 @@ async def insert(
         await connection.execute(INSERT, endpoint_id, sealed, *_values(settings))
     except asyncpg.UniqueViolationError as error:
         raise NameTaken("registry", settings.name) from error
+    await limits.put(connection, endpoint_id, settings.handling.limits)
 
 
 UPDATE = """
 UPDATE jobservice.endpoints
 SET access_secret_sealed = $2, name = $3, kind = $4, url = $5, credential_type = $6,
-    access_key = $7, insecure = $8, ca_certificate = $9, description = $10,
+    access_key = $7, insecure = $8, ca_certificate = $9, description = $10, zone = $11,
     status = 'healthy', checked_at = now(), updated_at = now()
 WHERE id = $1
 """
@@ -133,6 +139,7 @@ async def update(
         await connection.execute(UPDATE, endpoint_id, sealed, *_values(settings))
     except asyncpg.UniqueViolationError as error:
         raise NameTaken("registry", settings.name) from error
+    await limits.put(connection, endpoint_id, settings.handling.limits)
 
 
 SET_STATUS = """
@@ -186,12 +193,30 @@ async def executions_using(connection: Connection, endpoint_id: int) -> tuple[in
     return tuple(row["id"] for row in await connection.fetch(EXECUTIONS_USING, endpoint_id))
 
 
+POLICIES_APART = """
+SELECT policy.name FROM jobservice.policies AS policy
+JOIN jobservice.endpoints AS other
+     ON other.id = CASE WHEN policy.source_endpoint_id = $1 THEN policy.destination_endpoint_id
+                        ELSE policy.source_endpoint_id END
+WHERE (policy.source_endpoint_id = $1 OR policy.destination_endpoint_id = $1) AND other.id <> $1
+  AND other.zone <> $2
+ORDER BY policy.name LIMIT 5
+"""
+
+
+async def policies_apart(connection: Connection, endpoint_id: int, zone: str) -> tuple[str, ...]:
+    """Return up to five policies whose other end is in yet another zone."""
+    rows = await connection.fetch(POLICIES_APART, endpoint_id, zone)
+    return tuple(row["name"] for row in rows)
+
+
 DELETE = "DELETE FROM jobservice.endpoints WHERE id = $1"
 
 
 async def delete(connection: Connection, endpoint_id: int) -> None:
     """Remove an endpoint that nothing refers to."""
     await connection.execute(DELETE, endpoint_id)
+    await limits.delete(connection, endpoint_id)
 
 
 def _values(settings: EndpointSettings) -> tuple[Any, ...]:
@@ -204,6 +229,7 @@ def _values(settings: EndpointSettings) -> tuple[Any, ...]:
         settings.insecure,
         settings.ca_certificate,
         settings.description,
+        settings.handling.zone,
     )
 
 
@@ -219,11 +245,17 @@ def _endpoint(row: Any) -> StoredEndpoint:
             insecure=row["insecure"],
             ca_certificate=row["ca_certificate"],
             description=row["description"],
+            handling=Handling(
+                zone=row["zone"],
+                limits=EndpointLimits(
+                    concurrency=row["concurrency"],
+                    requests_per_second=row["requests_per_second"],
+                ),
+            ),
         ),
         access_secret_sealed=row["access_secret_sealed"],
         status=EndpointStatus(row["status"]),
         checked_at=row["checked_at"],
-        zone=row["zone"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -85,7 +85,7 @@ WITH execution AS (
     RETURNING id
 ), plan AS (
     INSERT INTO jobservice.tasks (execution_id, job_type, is_plan, queue, zone, priority)
-    SELECT id, $10, true, '{PLAN_QUEUE}', $7, $8 FROM execution
+    SELECT id, $10, true, '{PLAN_QUEUE}', $13, $8 FROM execution
 )
 SELECT id, pg_notify('{DISPATCH_CHANNEL}', '') FROM execution
 """  # noqa: S608  constants of this module
@@ -111,6 +111,7 @@ async def insert(connection: Connection, new: NewExecution) -> int:
             new.job_type,
             list(new.endpoint_ids),
             new.destination_id,
+            new.plan_zone,
         )
     except asyncpg.UniqueViolationError as error:
         raise PolicyRunning(

@@ -26,6 +26,7 @@ PURE = (
     "jobservice/domain/task.py",
     "jobservice/domain/time_zone.py",
     "jobservice/domain/turns.py",
+    "jobservice/domain/zone.py",
     "jobservice/unbuilt.py",
     "jobservice/verdicts.py",
     "protocol/authorization.py",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from adapters.base import AdapterInfo
 from jobservice.api.models import registry as models
-from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, StoredEndpoint
+from jobservice.domain import zone as zones
+from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, Handling, StoredEndpoint
+from jobservice.domain.limits import EndpointLimits
 from jobservice.domain.policy import TriggerKind
 from jobservice.endpoints import MASK, Changes
 
@@ -31,6 +33,31 @@ def endpoint(stored: StoredEndpoint) -> models.Registry:
         status=stored.status.value,
         creation_time=stored.created_at,
         update_time=stored.updated_at,
+        transship=_handling(settings.handling),
+    )
+
+
+def _handling(handling: Handling) -> models.TransshipRegistry:
+    return models.TransshipRegistry(
+        zone=handling.zone or zones.DEFAULT,
+        limits=models.TransshipLimits(
+            concurrency=handling.limits.concurrency,
+            requests_per_second=handling.limits.requests_per_second,
+        ),
+    )
+
+
+def _wanted_handling(body: models.Registry | models.RegistryUpdate) -> Handling | None:
+    """Read `transship`: absent changes nothing, null resets it."""
+    if "transship" not in body.model_fields_set:
+        return None
+    ours = body.transship or models.TransshipRegistry()
+    limits = ours.limits or models.TransshipLimits()
+    return Handling(
+        zone=zones.stored(ours.zone),
+        limits=EndpointLimits(
+            concurrency=limits.concurrency, requests_per_second=limits.requests_per_second
+        ),
     )
 
 
@@ -54,6 +81,7 @@ def new_endpoint(body: models.Registry) -> Changes:
         insecure=body.insecure,
         ca_certificate=body.ca_certificate,
         description=body.description,
+        handling=_wanted_handling(body),
     )
 
 
@@ -68,6 +96,7 @@ def changed_endpoint(body: models.RegistryUpdate) -> Changes:
         insecure=body.insecure,
         ca_certificate=body.ca_certificate,
         description=body.description,
+        handling=_wanted_handling(body),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pydantic
 
-from jobservice.api.models.base import HarborModel, Id, LinkedPaging
+from jobservice.api.models.base import HarborModel, Id, LinkedPaging, OwnModel
 
 
 class RegistryCredential(HarborModel):
@@ -15,6 +15,20 @@ class RegistryCredential(HarborModel):
     type: str | None = None
     access_key: str | None = None
     access_secret: str | None = pydantic.Field(default=None, repr=False)
+
+
+class TransshipLimits(OwnModel):
+    """How hard a registry may be worked, over all workers; what is absent is unlimited."""
+
+    concurrency: int | None = None
+    requests_per_second: float | None = None
+
+
+class TransshipRegistry(OwnModel):
+    """What Harbor's registry has no field for: by whose workers it is worked, and how hard."""
+
+    zone: str | None = None
+    limits: TransshipLimits | None = None
 
 
 class Registry(HarborModel):
@@ -31,6 +45,7 @@ class Registry(HarborModel):
     status: str | None = None
     creation_time: datetime | None = None
     update_time: datetime | None = None
+    transship: TransshipRegistry | None = None
 
 
 class RegistryUpdate(HarborModel):
@@ -44,6 +59,7 @@ class RegistryUpdate(HarborModel):
     access_secret: str | None = pydantic.Field(default=None, repr=False)
     insecure: bool | None = None
     ca_certificate: str | None = None
+    transship: TransshipRegistry | None = None
 
 
 class RegistryPing(HarborModel):

@@ -10,11 +10,13 @@ import asyncpg
 import pytest
 
 from database.pool import Database
+from jobservice import pauses
 from jobservice.claimer import Claimer
+from jobservice.domain.pause import Held, PauseScope
 from jobservice.domain.settlement import Settlement
 from jobservice.domain.task import Claimed, TaskError, TaskStatus
 from jobservice.settler import Ended, Settler
-from jobservice.store import claiming, settling
+from jobservice.store import claiming, limits, settling
 from jobservice.store.claiming import Claimant
 from jobservice.store.logs import Chunk
 from tests.fakes.together import together
@@ -191,4 +193,38 @@ async def test_the_longer_pause_that_a_registry_asked_for_stands(
     assert await jobs_at.one(until)
     assert await jobs_at.one("SELECT postponed_because FROM jobservice.endpoint_limits") == (
         "it broke"
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (Held(scope=PauseScope.EVERYTHING), "paused by ann: maintenance"),
+        (Held(scope=PauseScope.JOB_TYPE, key="act"), "paused by ann: maintenance"),
+        (Held(scope=PauseScope.DESTINATION, key="0"), "paused by ann: maintenance"),
+    ],
+    ids=str,
+)
+async def test_a_delivery_that_was_paused_since_goes_back_and_says_why(
+    database: Database, jobs_at: Jobs, held: Held, why: str
+) -> None:
+    (task_id,) = await queued(jobs_at, 1)
+    await jobs_at.one("UPDATE jobservice.executions SET destination_id = 0 RETURNING id")
+    await pauses.pause(database, held, by="ann", comment="maintenance")
+    assert await claimed(database, task_id) == ()
+    assert await state(jobs_at, task_id) == ("pending", why)
+
+
+async def test_a_delivery_whose_registry_was_postponed_since_goes_back(
+    database: Database, jobs_at: Jobs
+) -> None:
+    (waits,) = await queued(jobs_at, 1)
+    await jobs_at.one("UPDATE jobservice.executions SET endpoint_ids = '{0,7}' RETURNING id")
+    (goes,) = await queued(jobs_at, 1)
+    async with database.connection() as connection:
+        await limits.postpone(connection, 7, 60, "429 Too Many Requests")
+    assert [task.id for task in await claimed(database, waits, goes)] == [goes]
+    assert await state(jobs_at, waits) == (
+        "pending",
+        "registry 7 asked for a pause: 429 Too Many Requests",
     )
