@@ -49,6 +49,7 @@ class Event(StrEnum):
     CREATE_HOOK = "create_hook"
     UPDATE_HOOK = "update_hook"
     DELETE_HOOK = "delete_hook"
+    TEST_HOOK = "test_hook"
     REDELIVER_HOOK = "redeliver_hook"
     START_PURGE = "start_purge"
     STOP_PURGE = "stop_purge"

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -70,6 +70,7 @@ class Settings(pydantic.BaseModel):
     keep_days: int = Field(ge=0, le=36_500)
     keep_log_days: int = Field(ge=0, le=36_500)
     keep_log_mebibytes: int = Field(ge=0, le=1_000_000)
+    hook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
 
     @property
     def listener(self) -> Listener:
@@ -82,9 +83,9 @@ class Settings(pydantic.BaseModel):
         """The folder that `storage` names; None when it names none."""
         return Path(unquote(urlsplit(self.storage).path)) if self.storage else None
 
-    @field_validator("secret_key", mode="before")
+    @field_validator("secret_key", "hook_allowed_networks", mode="before")
     @classmethod
-    def _split_keys(cls, value: object) -> object:
+    def _split_words(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
     @field_validator("layout_roots", mode="before")

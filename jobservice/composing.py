@@ -19,11 +19,13 @@ from database.sealing import Keyring
 from jobservice.connecting import Connector
 from protocol.guard import Guard
 from protocol.surroundings import Surroundings
-from protocol.transport import Transport
+from protocol.transport import Timeouts, Transport
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 
 NEEDED = ("postgres_dsn", "redis_dsn", "storage", "secret_key")
+# Receivers answer at once; what hangs would hold up the messages to others.
+HOOK_TIMEOUTS = Timeouts(connect_seconds=5, stall_seconds=10, answer_seconds=10)
 DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379}
 
 
@@ -37,6 +39,7 @@ class Parts:
     database: Database
     keyring: Keyring
     transport: Transport
+    hook_transport: Transport
     storage: FilesystemStorage
     storage_path: Path
     registry: Registry
@@ -57,7 +60,11 @@ async def composed(
     await _want_schema(postgres)
     database = await Database.connect(postgres, application_name=name, max_size=connections)
     surroundings = Surroundings.of(environment, home=Path.home(), user_id=os.geteuid())
-    transport = Transport(surroundings, Guard(own_servers(postgres, redis)))
+    own = own_servers(postgres, redis)
+    transport = Transport(surroundings, Guard(own))
+    hook_transport = Transport(
+        surroundings, Guard(own, settings.hook_allowed_networks), timeouts=HOOK_TIMEOUTS
+    )
     try:
         async with database.connection() as connection:
             await sealing.check_canary(connection, keyring)
@@ -71,6 +78,7 @@ async def composed(
             database=database,
             keyring=keyring,
             transport=transport,
+            hook_transport=hook_transport,
             storage=storage,
             storage_path=storage_path,
             registry=registry,
@@ -84,6 +92,7 @@ async def composed(
         )
     finally:
         await transport.close()
+        await hook_transport.close()
         await database.close()
 
 

@@ -9,7 +9,8 @@ JobserviceError
 ├── PreconditionFailed       right request, wrong moment
 │   ├── EndpointInUse
 │   ├── PolicyDisabled
-│   └── PolicyRunning
+│   ├── PolicyRunning
+│   └── StillUnderWay
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
 ├── EndpointChanged          an execution's registry is not what it was: name, url
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
@@ -84,6 +85,10 @@ class PolicyDisabled(PreconditionFailed):
 
 class PolicyRunning(PreconditionFailed):
     """The policy has executions that are not finished."""
+
+
+class StillUnderWay(PreconditionFailed):
+    """It has not ended, so it cannot be done again."""
 
 
 class LeaseLost(JobserviceError):

@@ -15,6 +15,22 @@ REFUSED: tuple[tuple[str, frozenset[Any]], ...] = (
     ("deletion", frozenset({True})),
     ("copy_by_chunk", frozenset({True})),
     ("credential.type", frozenset({"oauth", "secret"})),
+    (
+        "event_types",
+        frozenset(
+            {
+                "PUSH_ARTIFACT",
+                "PULL_ARTIFACT",
+                "DELETE_ARTIFACT",
+                "QUOTA_EXCEED",
+                "QUOTA_WARNING",
+                "SCANNING_COMPLETED",
+                "SCANNING_FAILED",
+                "SCANNING_STOPPED",
+                "TAG_RETENTION",
+            }
+        ),
+    ),
 )
 
 # Of a project nothing but `public` is built; these values ask for nothing and are let through.

@@ -11,6 +11,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ PEER: contextvars.ContextVar[guard.Reach | None] = contextvars.ContextVar("peer"
 
 # No kernel answers connect() with it, so it marks our own refusal through any wrapping.
 REFUSED_ERRNO = errno.ECANCELED
+_IPV4 = 4
 
 
 class GuardedConnector(aiohttp.TCPConnector):
@@ -55,33 +57,45 @@ class GuardedConnector(aiohttp.TCPConnector):
     def _checked_socket(self, address: Any) -> socket.socket:
         family, kind, protocol, _, target = address
         ip, port = ipaddress.ip_address(target[0].partition("%")[0]), target[1]
-        outbound = self._guard()
-        reason = outbound.refusal(ip, port, self._within or guard.Reach.PUBLIC)
-        if reason is None and port in outbound.ports_on_this_machine() and _is_here(family, ip):
-            reason = f"{ip}:{port} belongs to this installation"
+        reason = refusal(self._guard(), ip, port, self._within or guard.Reach.PUBLIC)
         if reason is not None:
             raise OSError(REFUSED_ERRNO, reason)
         return socket.socket(family, kind, protocol)
 
 
+def refusal(
+    outbound: guard.Guard, address: guard.Address, port: int, within: guard.Reach
+) -> str | None:
+    """Say why an address may not be connected to, our own servers by any name included."""
+    reason = outbound.refusal(address, port, within)
+    if reason is None and port in outbound.ports_on_this_machine() and _is_here(address):
+        return f"{address}:{port} belongs to this installation"
+    return reason
+
+
+async def addresses(host: str, port: int) -> tuple[guard.Address, ...]:
+    """Return where a name leads now; nowhere if it does not resolve."""
+    loop = asyncio.get_running_loop()
+    try:
+        answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    found = (guard.literal(str(target[0])) for *_, target in answers)
+    return tuple(dict.fromkeys(address for address in found if address is not None))
+
+
 async def resolved(outbound: guard.Guard) -> guard.Guard:
     """Return a guard that also knows the addresses behind the names of our own servers."""
     found = set(outbound.forbidden)
-    loop = asyncio.get_running_loop()
     for host, port in outbound.names():
-        try:
-            answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            continue  # a name that leads nowhere now leads nobody there either
-        for *_, target in answers:
-            address = guard.literal(str(target[0]))
-            if address is not None:
-                found.add((str(guard.unwrap(address)), port))
-    return guard.Guard(frozenset(found))
+        # A name that leads nowhere now leads nobody there either.
+        found |= {(str(guard.unwrap(address)), port) for address in await addresses(host, port)}
+    return replace(outbound, forbidden=frozenset(found))
 
 
-def _is_here(family: int, address: guard.Address) -> bool:
+def _is_here(address: guard.Address) -> bool:
     """Say whether an address is one of this machine's: only those can be bound."""
+    family = socket.AF_INET if address.version == _IPV4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(address), 0))

@@ -2,7 +2,8 @@
 
 Pure decisions; the transport asks before a request and again for the address it really connects to.
 Registries may be loopback and private. Whatever a registry sends us to (a redirect, a token realm,
-an upload's Location) may reach as far as the registry itself and no further.
+an upload's Location) may reach as far as the registry itself and no further. Hook targets may be
+private, and loopback where a setting says so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _METADATA = frozenset(
@@ -69,9 +71,13 @@ def reach_of_host(host: str) -> Reach:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The decision. `forbidden` holds (host or address, port) of our own Postgres and Redis."""
+    """The decision. `forbidden` holds (host or address, port) of our own Postgres and Redis.
+
+    `opened` are networks that may be reached however deep they lie; nothing else is opened by them.
+    """
 
     forbidden: frozenset[tuple[str, int]] = frozenset()
+    opened: tuple[Network, ...] = ()
 
     def refusal(self, address: Address, port: int, within: Reach) -> str | None:
         """Say why this connection may not be made; None lets it pass."""
@@ -82,8 +88,10 @@ class Guard:
         if (str(address), port) in self.forbidden:
             return f"{address}:{port} belongs to this installation"
         found = reach(address)
-        if found > within:
-            return f"{address} is a {found.name.lower()} address and the registry's is not"
+        if found > within and not self._opens(address):
+            return (
+                f"{address} is a {found.name.lower()} address, which may not be reached from here"
+            )
         return None
 
     def host_refusal(self, host: str, port: int, within: Reach) -> str | None:
@@ -93,9 +101,17 @@ class Guard:
             return self.refusal(address, port, within)
         if (host, port) in self.forbidden:
             return f"{host}:{port} belongs to this installation"
-        if reach_of_host(host) > within:
-            return f"{host} is a loopback address and the registry's is not"
+        if reach_of_host(host) > within and not self._opens_loopback:
+            return f"{host} is a loopback address, which may not be reached from here"
         return None
+
+    def _opens(self, address: Address) -> bool:
+        return any(address in network for network in self.opened)
+
+    @property
+    def _opens_loopback(self) -> bool:
+        """Whether a loopback name is worth resolving: its addresses are judged one by one."""
+        return any(network.is_loopback or network.prefixlen == 0 for network in self.opened)
 
     def names(self) -> tuple[tuple[str, int], ...]:
         """Return the forbidden servers that are known by a name, which has to be resolved."""

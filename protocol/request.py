@@ -28,6 +28,8 @@ class Stream:
 class Request:
     """One request. `within` is how deep it may reach; `url` is sent as written.
 
+    Without `follows_redirects` an answer that leads elsewhere is returned like any other.
+
     Tokens, passwords and signatures are in url, headers and body: none of them is in its repr.
     """
 
@@ -39,6 +41,7 @@ class Request:
     within: guard.Reach = guard.Reach.LOOPBACK
     trust: tls.Trust = field(default_factory=tls.Trust)
     on_hop: Callable[[str, int], None] | None = None
+    follows_redirects: bool = True
 
     @property
     def shown_url(self) -> str:

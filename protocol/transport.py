@@ -28,6 +28,7 @@ READ_BUFFER_BYTES = 256 * 1024
 HEADER_LIMIT_BYTES = 64 * 1024
 _SLICE_BYTES = 256 * 1024
 _NAMES_SECONDS = 60
+_WHICH_SCHEMES = "only http and https addresses can be asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +103,27 @@ class Transport:
             url=request.shown_url,
         )
 
+    async def refusal(self, url: URL, within: guard.Reach) -> str | None:
+        """Say why the guard would not let a request go to `url`, as its name resolves now.
+
+        Connections are checked again when they are made: names resolve differently a second later.
+        """
+        host, port = url.host or "", url.port or 0
+        if url.scheme not in {"http", "https"} or not host:
+            return _WHICH_SCHEMES
+        await self._resolve_names()
+        reason = self._guard_now.host_refusal(host, port, within)
+        if reason or self.surroundings.proxies.for_host(url.scheme, host, port):
+            return reason
+        found = await connections.addresses(host, port)
+        reasons = (connections.refusal(self._guard_now, one, port, within) for one in found)
+        return next((f"{host} leads to {reason}" for reason in reasons if reason), None)
+
     async def _hop(self, request: Request) -> Answer:
         url = request.url
         host, port = url.host or "", url.port or 0
         _check_scheme(request, url)
-        if self._names:
-            await self._resolve_names()
+        await self._resolve_names()
         reason = self._guard_now.host_refusal(host, port, request.within)
         if reason is not None:
             raise _refused(request, f"the outbound guard refuses it: {reason}")
@@ -134,7 +150,9 @@ class Transport:
         return Answer(request, response, peer if peer is not None else guard.reach_of_host(host))
 
     async def _resolve_names(self) -> None:
-        """Look up again, once a minute, where our own servers are."""
+        """Look up again, once a minute, where our own servers are that are known by name."""
+        if not self._names:
+            return
         now = asyncio.get_running_loop().time()
         if now >= self._names_good_until:
             self._names_good_until = now + _NAMES_SECONDS
@@ -223,7 +241,7 @@ def _authority(url: URL) -> str:
 def _leads_on(request: Request, answer: Answer) -> bool:
     """Say whether a redirect is followed; a body, which may hold a token, stays with its host."""
     location = answer.headers.get("Location")
-    if answer.status not in REDIRECTS or location is None:
+    if answer.status not in REDIRECTS or location is None or not request.follows_redirects:
         return False
     if request.method in {"GET", "HEAD"}:
         return True
@@ -255,7 +273,7 @@ def resolve(base: URL, reference: str) -> URL:
 
 def _check_scheme(request: Request, url: URL) -> None:
     if url.scheme not in {"http", "https"} or not url.host:
-        raise _refused(request, "only http and https addresses can be asked")
+        raise _refused(request, _WHICH_SCHEMES)
 
 
 def _refused(request: Request, message: str) -> ExchangeError:

@@ -16,6 +16,7 @@ from jobservice.api.handlers import (
     registries,
     schedules,
     system,
+    webhooks,
 )
 from jobservice.api.models.base import Nothing
 from jobservice.api.router import API_ROOT, Call, Permission, Route
@@ -34,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     *policies.ROUTES,
     *executions.ROUTES,
     *schedules.ROUTES,
+    *webhooks.ROUTES,
     Route(
         method="GET",
         path=f"{API_ROOT}/openapi.json",

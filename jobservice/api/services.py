@@ -9,6 +9,7 @@ from access.authentication import Authenticator
 from database.pool import Database
 from jobservice.endpoints import Endpoints
 from jobservice.health import Health
+from jobservice.hooks import Hooks
 from jobservice.policies import Policies
 from jobservice.projects import Projects
 
@@ -31,5 +32,6 @@ class Services:
     endpoints: Endpoints
     policies: Policies
     projects: Projects
+    hooks: Hooks
     health: Health
     installation: Installation

@@ -17,6 +17,8 @@ from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
 from jobservice.endpoints import Endpoints
 from jobservice.errors import CannotListen
+from jobservice.hook_secrets import HookSecrets
+from jobservice.hooks import Hooks
 from jobservice.policies import Policies
 from jobservice.probing import Probes
 from jobservice.projects import Projects
@@ -87,6 +89,11 @@ def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> S
         endpoints=Endpoints(database=parts.database, connector=parts.connector),
         policies=Policies(database=parts.database, connector=parts.connector),
         projects=Projects(database=parts.database, registry=parts.registry),
+        hooks=Hooks(
+            database=parts.database,
+            secrets=HookSecrets(parts.keyring),
+            transport=parts.hook_transport,
+        ),
         health=probes.health(),
         installation=Installation(
             version=metadata.version("transship"),

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "policy": "jobservice.cli.policy",
     "execution": "jobservice.cli.execution",
     "project": "jobservice.cli.project",
+    "hook": "jobservice.cli.hook",
     "api": "jobservice.cli.api",
     "worker": "jobservice.cli.worker",
     "migrate": "jobservice.cli.migrate",

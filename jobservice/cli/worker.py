@@ -12,15 +12,19 @@ from config.settings import Settings
 from jobservice import composing, logging, queue, signals, starters, working
 from jobservice.checking import Checker
 from jobservice.cli import process_settings
-from jobservice.jobs import catalogue
+from jobservice.hook_secrets import HookSecrets
+from jobservice.jobs import catalogue, hook_delivery
+from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
-from jobservice.maintenance import endpoint_checks, registry_care, sweeper
+from jobservice.maintenance import endpoint_checks, outbox_reader, registry_care, sweeper
 from jobservice.maintenance.scheduler import Scheduler
 from jobservice.store.sweeping import Keep
 
 CONNECTIONS = 10
 # Plans wait for registries most of the time, and few of them feed many transfers.
 PLAN_SLOTS = 4
+# Messages are short, and wait for receivers; transfers must not hold them up.
+HOOK_SLOTS = 4
 
 app = typer.Typer(add_completion=False)
 
@@ -47,18 +51,24 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         setup = working.Setup(
             postgres_dsn=parts.postgres_dsn,
             redis_dsn=parts.redis_dsn,
-            slots={"plan": PLAN_SLOTS, "transfer": settings.worker_slots},
+            slots={
+                "plan": PLAN_SLOTS,
+                "transfer": settings.worker_slots,
+                hook_delivery.QUEUE: HOOK_SLOTS,
+            },
             zone=None if settings.zone == queue.DEFAULT_ZONE else settings.zone,
         )
         registries = Registries(parts.database, parts.connector)
+        messages = HookDelivery(parts.database, parts.hook_transport, HookSecrets(parts.keyring))
         try:
-            job_types = catalogue.build(parts.database, registries)
+            job_types = catalogue.build(parts.database, registries, messages)
             checker = Checker(database=parts.database, connector=parts.connector)
             chores = (
                 *registry_care.services(parts.database, parts.storage),
                 endpoint_checks.service(checker),
                 Scheduler(parts.database, starters.build()).service(),
                 sweeper.service(parts.database, _keep(settings)),
+                outbox_reader.service(parts.database, external_url=settings.external_url),
             )
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:

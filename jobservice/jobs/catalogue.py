@@ -6,15 +6,19 @@ from collections.abc import Mapping
 
 from database.pool import Database
 from jobservice.jobs.base import JobType
+from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
 from jobservice.jobs.replication_plan import ReplicationPlan
 from jobservice.jobs.replication_transfer import ReplicationTransfer
 
 
-def build(database: Database, registries: Registries) -> Mapping[str, JobType]:
-    """Return the job types by name."""
+def build(
+    database: Database, registries: Registries, messages: HookDelivery | None = None
+) -> Mapping[str, JobType]:
+    """Return the job types by name; without `messages` hooks are left to other workers."""
     job_types: tuple[JobType, ...] = (
         ReplicationPlan(registries, database),
         ReplicationTransfer(registries),
+        *([messages] if messages is not None else []),
     )
     return {job_type.name: job_type for job_type in job_types}

@@ -21,6 +21,7 @@ COLUMNS = {
     "id": "id",
     "vendor_type": "vendor_type",
     "policy_id": "policy_id",
+    "vendor_id": "vendor_id",
     "status": "status",
     "trigger": "trigger",
     "total": "total::bigint",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from database.pool import Connection
-from jobservice.domain import endpoint
+from jobservice.domain import endpoint, hook
 
 PAGE_ROWS = 200
 
@@ -42,6 +42,14 @@ COLUMNS = (
         table="jobservice.endpoints",
         column="access_secret_sealed",
         context=endpoint.secret_context,
+    ),
+    SealedColumn(
+        table="jobservice.hook_targets",
+        column="auth_header_sealed",
+        context=hook.auth_header_context,
+    ),
+    SealedColumn(
+        table="jobservice.hook_targets", column="secret_sealed", context=hook.secret_context
     ),
 )
 

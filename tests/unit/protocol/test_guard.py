@@ -79,3 +79,21 @@ def test_our_own_servers_are_refused_by_address_port_and_name() -> None:
 def test_a_name_counts_as_public_until_it_is_connected() -> None:
     assert reach_of_host("registry.corp") is Reach.PUBLIC
     assert Guard().host_refusal("registry.corp", 443, Reach.PUBLIC) is None
+
+
+NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
+
+
+def test_an_opened_network_may_be_reached_however_deep_it_lies() -> None:
+    opened = Guard(OWN.forbidden, NETWORKS)
+    loopback = ipaddress.ip_address("127.0.0.1")
+    assert OWN.refusal(loopback, 80, Reach.PRIVATE) is not None
+    assert opened.refusal(loopback, 80, Reach.PRIVATE) is None
+    assert opened.host_refusal("localhost", 80, Reach.PRIVATE) is None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.5", "169.254.169.254", "::1"])
+def test_an_opened_network_opens_nothing_of_ours_and_nothing_beside_it(address: str) -> None:
+    opened = Guard(OWN.forbidden, NETWORKS)
+    port = 6379 if address == "10.0.0.5" else 5432
+    assert opened.refusal(ipaddress.ip_address(address), port, Reach.PRIVATE) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from jobservice.api.services import Installation, Services
 from jobservice.connecting import Connector
 from jobservice.endpoints import Endpoints
 from jobservice.health import Health, Unhealthy
+from jobservice.hook_secrets import HookSecrets
+from jobservice.hooks import Hooks
 from jobservice.policies import Policies
 from jobservice.projects import Projects
+from protocol.guard import Guard
 from protocol.transport import Transport
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
@@ -36,6 +40,13 @@ async def upstream() -> AsyncIterator[FakeRegistry]:
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
     async with Transport() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def hook_transport() -> AsyncIterator[Transport]:
+    """What hooks are sent by in a process that may reach loopback."""
+    async with Transport(outbound=Guard(opened=(ip_network("127.0.0.0/8"),))) as opened:
         yield opened
 
 
@@ -62,6 +73,7 @@ async def services(
     database: Database,
     keyring: Keyring,
     transport: Transport,
+    hook_transport: Transport,
     local_registry: Registry,
     tmp_path: Path,
 ) -> Services:
@@ -76,6 +88,7 @@ async def services(
         endpoints=Endpoints(database=database, connector=connector),
         policies=Policies(database=database, connector=connector),
         projects=Projects(database=database, registry=local_registry),
+        hooks=Hooks(database=database, secrets=HookSecrets(keyring), transport=hook_transport),
         health=Health(probes={"core": works, "database": works, "redis": broken}),
         installation=Installation(
             version="0.0.1", external_url="http://t.example:8080", storage_path=tmp_path

@@ -1,0 +1,312 @@
+"""Harbor's tag `webhook`, for the whole installation: hooks and what became of their messages."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from access.audit import Event
+from jobservice import executions
+from jobservice.api import answering, listing
+from jobservice.api.harbor import webhooks as harbor
+from jobservice.api.models import webhook as models
+from jobservice.api.models.base import ById, Nothing
+from jobservice.api.querying import FieldType
+from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.domain.listing import Equals
+from jobservice.errors import NotFound
+from jobservice.store.hook_deliveries import VENDOR_TYPE
+
+TAG = "webhook"
+ROOT = f"{API_ROOT}/system/webhook"
+POLICY = f"{ROOT}/policies/{{id}}"
+FIELDS = {
+    "id": FieldType.INTEGER,
+    "name": FieldType.TEXT,
+    "description": FieldType.TEXT,
+    "enabled": FieldType.BOOLEAN,
+    "creator": FieldType.TEXT,
+    "creation_time": FieldType.TIME,
+    "update_time": FieldType.TIME,
+}
+EXECUTION_FIELDS = {
+    "id": FieldType.INTEGER,
+    "start_time": FieldType.TIME,
+    "end_time": FieldType.TIME,
+}
+TASK_FIELDS = EXECUTION_FIELDS
+DELIVERY_FIELDS = {
+    "id": FieldType.INTEGER,
+    "event_id": FieldType.TEXT,
+    "event_type": FieldType.TEXT,
+    "target": FieldType.TEXT,
+    "status": FieldType.TEXT,
+    "response_code": FieldType.INTEGER,
+    "created_at": FieldType.TIME,
+}
+
+HookCall = Call[ById, Nothing, Nothing]
+ListCall = Call[ById, models.HookListQuery, Nothing]
+
+
+async def list_events(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
+    """Show which events, targets and payload formats there are."""
+    del call
+    return answering.json(harbor.supported())
+
+
+async def list_policies(call: Call[Nothing, models.HookListQuery, Nothing]) -> web.Response:
+    """List the hooks of the installation."""
+    found = await call.services.hooks.page(listing.asked(call, FIELDS))
+    return answering.page(call, [harbor.policy(hook) for hook in found.items], found.total)
+
+
+async def create_policy(call: Call[Nothing, Nothing, models.WebhookPolicy]) -> web.Response:
+    """Add a hook."""
+    hook_id = await call.services.hooks.create(
+        harbor.wanted(call.body), creator=call.principal.username
+    )
+    return answering.created(call, hook_id)
+
+
+async def get_policy(call: HookCall) -> web.Response:
+    """Show a hook."""
+    return answering.json(harbor.policy(await call.services.hooks.get(call.path.id)))
+
+
+async def update_policy(call: Call[ById, Nothing, models.WebhookPolicy]) -> web.Response:
+    """Change a hook."""
+    await call.services.hooks.update(call.path.id, harbor.wanted(call.body))
+    return web.Response()
+
+
+async def delete_policy(call: HookCall) -> web.Response:
+    """Remove a hook with its deliveries."""
+    await call.services.hooks.delete(call.path.id)
+    return web.Response()
+
+
+async def list_executions(call: ListCall) -> web.Response:
+    """List what a hook was told, the latest first unless asked otherwise."""
+    await call.services.hooks.get(call.path.id)
+    scope = (
+        Equals(field="vendor_type", value=VENDOR_TYPE),
+        Equals(field="vendor_id", value=call.path.id),
+    )
+    asked = listing.asked(call, EXECUTION_FIELDS, *scope, latest_first=True)
+    found = await executions.page(call.services.database, asked)
+    shown = [harbor.execution(one, call.path.id) for one in found.items]
+    return answering.page(call, shown, found.total)
+
+
+async def list_tasks(
+    call: Call[models.HookExecutionPath, models.HookListQuery, Nothing],
+) -> web.Response:
+    """List the messages of one event to a hook's targets."""
+    await _want_execution(call, call.path.id, call.path.execution_id)
+    asked = listing.asked(call, TASK_FIELDS)
+    found = await executions.tasks_page(call.services.database, call.path.execution_id, asked)
+    return answering.page(call, [harbor.task(one) for one in found.items], found.total)
+
+
+async def get_task_log(call: Call[models.HookTaskPath, Nothing, Nothing]) -> web.Response:
+    """Show what a message's task wrote down."""
+    path = call.path
+    await _want_execution(call, path.id, path.execution_id)
+    text = await executions.task_log(call.services.database, path.execution_id, path.task_id)
+    return web.Response(text=text, content_type="text/plain")
+
+
+async def list_last_triggers(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
+    """Show when each hook last told of each of its types of event."""
+    found = await call.services.hooks.last_triggers()
+    return answering.json([harbor.last_trigger(one) for one in found])
+
+
+async def try_policy(call: HookCall) -> web.Response:
+    """Send a test to every target of a hook, once."""
+    begun = await call.services.hooks.try_out(call.path.id, by=call.principal.username)
+    return answering.json(models.HookTest(deliveries=list(begun)), status=202)
+
+
+async def list_deliveries(call: ListCall) -> web.Response:
+    """List a hook's deliveries, the latest first unless asked otherwise."""
+    asked = listing.asked(call, DELIVERY_FIELDS, latest_first=True)
+    found = await call.services.hooks.deliveries(call.path.id, asked)
+    return answering.page(call, [harbor.delivery(one) for one in found.items], found.total)
+
+
+async def get_delivery(call: Call[models.HookDeliveryPath, Nothing, Nothing]) -> web.Response:
+    """Show a delivery with what was sent and what came back."""
+    found = await call.services.hooks.delivery(call.path.id, call.path.delivery_id)
+    return answering.json(harbor.delivery(found, whole=True))
+
+
+async def redeliver(call: Call[models.HookDeliveryPath, Nothing, Nothing]) -> web.Response:
+    """Send a message again as it was, under the same event id."""
+    path = call.path
+    new_id = await call.services.hooks.redeliver(
+        path.id, path.delivery_id, by=call.principal.username
+    )
+    location = f"{ROOT}/policies/{path.id}/deliveries/{new_id}"
+    return web.Response(status=201, headers={"Location": location})
+
+
+async def _want_execution(
+    call: Call[models.HookExecutionPath, models.HookListQuery, Nothing]
+    | Call[models.HookTaskPath, Nothing, Nothing],
+    hook_id: int,
+    execution_id: int,
+) -> None:
+    """Raise NotFound unless the execution is one of the hook's."""
+    await call.services.hooks.get(hook_id)
+    if not await call.services.hooks.has_execution(hook_id, execution_id):
+        raise NotFound("execution", execution_id)
+
+
+_LIST = list[models.WebhookPolicy]
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{ROOT}/events",
+        handler=list_events,
+        operation_id="getSystemSupportedEventTypes",
+        tag=TAG,
+        response=models.SupportedWebhookEventTypes,
+    ),
+    Route(
+        method="GET",
+        path=f"{ROOT}/policies",
+        handler=list_policies,
+        operation_id="listSystemWebhookPolicies",
+        tag=TAG,
+        query=models.HookListQuery,
+        response=_LIST,
+    ),
+    Route(
+        method="POST",
+        path=f"{ROOT}/policies",
+        handler=create_policy,
+        operation_id="createSystemWebhookPolicy",
+        event=Event.CREATE_HOOK,
+        tag=TAG,
+        body=models.WebhookPolicy,
+        status=201,
+        errors=(409,),
+    ),
+    Route(
+        method="GET",
+        path=POLICY,
+        handler=get_policy,
+        operation_id="getSystemWebhookPolicy",
+        tag=TAG,
+        parameters=ById,
+        response=models.WebhookPolicy,
+        errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path=POLICY,
+        handler=update_policy,
+        operation_id="updateSystemWebhookPolicy",
+        event=Event.UPDATE_HOOK,
+        tag=TAG,
+        parameters=ById,
+        body=models.WebhookPolicy,
+        errors=(404, 409),
+    ),
+    Route(
+        method="DELETE",
+        path=POLICY,
+        handler=delete_policy,
+        operation_id="deleteSystemWebhookPolicy",
+        event=Event.DELETE_HOOK,
+        tag=TAG,
+        parameters=ById,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{POLICY}/executions",
+        handler=list_executions,
+        operation_id="listExecutionsOfSystemWebhookPolicy",
+        tag=TAG,
+        parameters=ById,
+        query=models.HookListQuery,
+        response=list[models.Execution],
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{POLICY}/executions/{{execution_id}}/tasks",
+        handler=list_tasks,
+        operation_id="listTasksOfSystemWebhookExecution",
+        tag=TAG,
+        parameters=models.HookExecutionPath,
+        query=models.HookListQuery,
+        response=list[models.Task],
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{POLICY}/executions/{{execution_id}}/tasks/{{task_id}}/log",
+        handler=get_task_log,
+        operation_id="getLogsOfSystemWebhookTask",
+        tag=TAG,
+        parameters=models.HookTaskPath,
+        response=str,
+        media_type="text/plain",
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{ROOT}/lasttrigger",
+        handler=list_last_triggers,
+        operation_id="systemLastTrigger",
+        tag=TAG,
+        response=list[models.WebhookLastTrigger],
+    ),
+    Route(
+        method="POST",
+        path=f"{POLICY}/test",
+        handler=try_policy,
+        operation_id="testSystemWebhookPolicy",
+        event=Event.TEST_HOOK,
+        tag=TAG,
+        parameters=ById,
+        response=models.HookTest,
+        status=202,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{POLICY}/deliveries",
+        handler=list_deliveries,
+        operation_id="listHookDeliveries",
+        tag=TAG,
+        parameters=ById,
+        query=models.HookListQuery,
+        response=list[models.HookDelivery],
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{POLICY}/deliveries/{{delivery_id}}",
+        handler=get_delivery,
+        operation_id="getHookDelivery",
+        tag=TAG,
+        parameters=models.HookDeliveryPath,
+        response=models.HookDelivery,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{POLICY}/deliveries/{{delivery_id}}/redeliver",
+        handler=redeliver,
+        operation_id="redeliverHook",
+        event=Event.REDELIVER_HOOK,
+        tag=TAG,
+        parameters=models.HookDeliveryPath,
+        status=201,
+        errors=(404, 412),
+    ),
+)

@@ -1,0 +1,107 @@
+"""The table jobservice.outbox: what happened and was not handed on yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from database.pool import Connection
+from jobservice.domain.hook_payloads.runs import Background, EndedTask
+
+OUTBOX_CHANNEL = "jobservice_outbox"
+AGAIN_SECONDS = 300
+_ARTIFACTS = 100
+
+
+class Kind(StrEnum):
+    """What a row is about."""
+
+    EXECUTION_ENDED = "execution_ended"
+    TASK_ENDED = "task_ended"
+    SCHEDULE_OVERDUE = "schedule_overdue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Something that happened."""
+
+    id: int
+    event_id: str
+    kind: str
+    project_id: int | None
+    facts: Mapping[str, Any]
+    occurred_at: datetime
+
+
+TAKE = """
+SELECT id, event_id::text, kind, project_id, facts, occurred_at
+FROM jobservice.outbox
+WHERE not_before IS NULL OR not_before <= clock_timestamp()
+ORDER BY id LIMIT $1
+FOR UPDATE SKIP LOCKED
+"""
+
+
+async def take(connection: Connection, *, limit: int) -> tuple[Row, ...]:
+    """Return the oldest rows that nobody else holds; they are ours until the transaction ends."""
+    return tuple(Row(**row) for row in await connection.fetch(TAKE, limit))
+
+
+DELETE = "DELETE FROM jobservice.outbox WHERE id = ANY($1::bigint[])"
+
+
+async def delete(connection: Connection, rows: Sequence[Row]) -> None:
+    """Remove what was handed on."""
+    await connection.execute(DELETE, [row.id for row in rows])
+
+
+POSTPONE = f"""
+UPDATE jobservice.outbox SET not_before = clock_timestamp() + interval '{AGAIN_SECONDS} seconds'
+WHERE id = $1
+"""  # noqa: S608  a constant of this module
+
+
+async def postpone(connection: Connection, row: Row) -> None:
+    """Let a row that could not be handed on wait."""
+    await connection.execute(POSTPONE, row.id)
+
+
+RUN = """
+SELECT execution.policy_snapshot AS snapshot, coalesce(policy.name, '') AS policy_name,
+       coalesce(policy.description, '') AS description
+FROM jobservice.executions AS execution
+LEFT JOIN jobservice.policies AS policy ON policy.id = execution.policy_id
+WHERE execution.id = $1
+"""
+ONE_TASK = """
+SELECT status, parameters, coalesce(error ->> 'message', '') AS error
+FROM jobservice.tasks WHERE id = $1
+"""
+FIRST_TASKS = f"""
+SELECT status, parameters, coalesce(error ->> 'message', '') AS error
+FROM unnest(ARRAY['succeeded', 'failed']) AS wanted,
+LATERAL (SELECT id, status, parameters, error FROM jobservice.tasks
+         WHERE execution_id = $1 AND NOT is_plan AND status = wanted
+         ORDER BY id LIMIT {_ARTIFACTS}) AS task
+ORDER BY task.id
+"""  # noqa: S608  a constant of this module
+
+
+async def background(connection: Connection, row: Row, *, external_url: str) -> Background:
+    """Return what a row about an execution or a task does not hold itself.
+
+    Of an execution's tasks the first hundred that succeeded and the first hundred that failed.
+    """
+    run: Any = await connection.fetchrow(RUN, row.facts["execution_id"])
+    if row.kind == Kind.TASK_ENDED:
+        tasks = await connection.fetch(ONE_TASK, row.facts["task_id"])
+    else:
+        tasks = await connection.fetch(FIRST_TASKS, row.facts["execution_id"])
+    return Background(
+        external_url=external_url,
+        **(dict(run) if run else {}),
+        tasks=tuple(EndedTask(**task) for task in tasks),
+    )
