@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -123,12 +123,8 @@ class Hooks:
     async def deliveries(self, hook_id: int, listing: Listing) -> Rows[HookDelivery]:
         """Return one page of a hook's deliveries; raise NotFound."""
         await self.get(hook_id)
-        scoped = Listing(
-            conditions=(Equals(field="hook_id", value=hook_id), *listing.conditions),
-            order=listing.order,
-            page=listing.page,
-            page_size=listing.page_size,
-        )
+        scope = Equals(field="hook_id", value=hook_id)
+        scoped = replace(listing, conditions=(scope, *listing.conditions))
         async with self.database.connection() as connection:
             return await hook_deliveries.page(connection, scoped)
 

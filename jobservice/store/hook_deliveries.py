@@ -107,16 +107,21 @@ SELECT delivery.id, delivery.hook_id, delivery.event_id::text, delivery.event_ty
 FROM jobservice.hook_deliveries AS delivery
 JOIN jobservice.tasks AS task ON task.id = delivery.task_id
 """
-TABLE = "jobservice.hook_deliveries AS delivery JOIN jobservice.tasks AS task ON task.id = task_id"
+TABLE = listing_sql.Table(
+    select=SELECT,
+    source=(
+        "jobservice.hook_deliveries AS delivery"
+        " JOIN jobservice.tasks AS task ON task.id = delivery.task_id"
+    ),
+    columns=COLUMNS,
+    sorts={"response_code": "coalesce(delivery.response_code, 0)::bigint"},
+    endless=True,
+)
 
 
 async def page(connection: Connection, listing: Listing) -> Rows[HookDelivery]:
     """Return one page of deliveries; fields are named as in COLUMNS."""
-    select = listing_sql.select(SELECT, listing, COLUMNS)
-    count = listing_sql.count(TABLE, listing, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=tuple(_delivery(row) for row in rows), total=total)
+    return await listing_sql.page(connection, TABLE, listing, _delivery)
 
 
 GET = SELECT + "WHERE delivery.id = $2 AND delivery.hook_id = $1"

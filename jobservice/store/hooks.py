@@ -37,6 +37,11 @@ SELECT id, project_id, name, description, event_types, statuses, per_task, enabl
        created_at, updated_at
 FROM (SELECT * FROM jobservice.hooks WHERE project_id IS NULL) AS hook
 """
+TABLE = listing_sql.Table(
+    select=SELECT,
+    source="(SELECT * FROM jobservice.hooks WHERE project_id IS NULL) AS hook",
+    columns=COLUMNS,
+)
 TARGETS = """
 SELECT id, hook_id, kind, format, address, skip_cert_verify, auth_header_sealed, secret_sealed
 FROM jobservice.hook_targets WHERE hook_id = ANY($1::bigint[]) ORDER BY hook_id, ordinal
@@ -45,12 +50,14 @@ FROM jobservice.hook_targets WHERE hook_id = ANY($1::bigint[]) ORDER BY hook_id,
 
 async def page(connection: Connection, listing: Listing) -> Rows[Hook]:
     """Return one page of the installation's hooks; fields are named as in COLUMNS."""
-    select = listing_sql.select(SELECT, listing, COLUMNS)
-    table = "(SELECT * FROM jobservice.hooks WHERE project_id IS NULL) AS hook"
-    count = listing_sql.count(table, listing, COLUMNS)
-    rows = await connection.fetch(select.sql, *select.parameters)
-    total = await connection.fetchval(count.sql, *count.parameters)
-    return Rows(items=await _hooks(connection, rows), total=total)
+    found = await listing_sql.page(connection, TABLE, listing, dict)
+    return Rows(
+        items=await _hooks(connection, found.items),
+        total=found.total,
+        before=found.before,
+        after=found.after,
+        searched=found.searched,
+    )
 
 
 GET = SELECT + "WHERE id = $1"

@@ -56,8 +56,8 @@ async def list_events(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
 
 async def list_policies(call: Call[Nothing, models.HookListQuery, Nothing]) -> web.Response:
     """List the hooks of the installation."""
-    found = await call.services.hooks.page(listing.asked(call, FIELDS))
-    return answering.page(call, [harbor.policy(hook) for hook in found.items], found.total)
+    asked = listing.asked(call, FIELDS)
+    return listing.answer(call, asked, await call.services.hooks.page(asked), harbor.policy)
 
 
 async def create_policy(call: Call[Nothing, Nothing, models.WebhookPolicy]) -> web.Response:
@@ -94,8 +94,7 @@ async def list_executions(call: ListCall) -> web.Response:
     )
     asked = listing.asked(call, EXECUTION_FIELDS, *scope, latest_first=True)
     found = await executions.page(call.services.database, asked)
-    shown = [harbor.execution(one, call.path.id) for one in found.items]
-    return answering.page(call, shown, found.total)
+    return listing.answer(call, asked, found, lambda one: harbor.execution(one, call.path.id))
 
 
 async def list_tasks(
@@ -105,7 +104,7 @@ async def list_tasks(
     await _want_execution(call, call.path.id, call.path.execution_id)
     asked = listing.asked(call, TASK_FIELDS)
     found = await executions.tasks_page(call.services.database, call.path.execution_id, asked)
-    return answering.page(call, [harbor.task(one) for one in found.items], found.total)
+    return listing.answer(call, asked, found, harbor.task)
 
 
 async def get_task_log(call: Call[models.HookTaskPath, Nothing, Nothing]) -> web.Response:
@@ -132,7 +131,7 @@ async def list_deliveries(call: ListCall) -> web.Response:
     """List a hook's deliveries, the latest first unless asked otherwise."""
     asked = listing.asked(call, DELIVERY_FIELDS, latest_first=True)
     found = await call.services.hooks.deliveries(call.path.id, asked)
-    return answering.page(call, [harbor.delivery(one) for one in found.items], found.total)
+    return listing.answer(call, asked, found, harbor.delivery)
 
 
 async def get_delivery(call: Call[models.HookDeliveryPath, Nothing, Nothing]) -> web.Response:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from jobservice.api.models.base import ById, HarborModel, Id, OwnModel, Paging
+from jobservice.api.models.base import ById, HarborModel, Id, LinkedPaging, OwnModel
 
 
 class TransshipTarget(OwnModel):
@@ -148,7 +148,7 @@ class HookTest(OwnModel):
     deliveries: list[int]
 
 
-class HookListQuery(Paging):
+class HookListQuery(LinkedPaging):
     """Lists of the tag `webhook`."""
 
     q: str | None = None
