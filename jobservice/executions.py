@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from access import audit
 from database.pool import Database
+from jobservice import task_logs
 from jobservice.domain.execution import Account, Execution, NewExecution, Pace
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
 from jobservice.errors import InvalidRequest, NotFound
 from jobservice.store import executions as executions_store
-from jobservice.store import logs as logs_store
 from jobservice.store import outcomes as outcomes_store
 from jobservice.store import progress as progress_store
 from jobservice.store import stopping as stopping_store
@@ -111,9 +111,7 @@ async def task_log(database: Database, execution_id: int, task_id: int) -> str:
     What the plan could not even make a transfer of has never run: its log is why.
     """
     found = await task(database, execution_id, task_id)
-    async with database.connection() as connection:
-        text = await logs_store.text(connection, task_id)
-    return text or _why(found)
+    return await task_logs.text(database, task_id) or _why(found)
 
 
 def _why(found: Task) -> str:

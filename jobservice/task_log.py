@@ -12,17 +12,35 @@ LINE_LIMIT = 4096
 CHUNK_BYTES = 128 * 1024
 # Known from the task itself, or of use to a program only.
 _HIDDEN = frozenset({"timestamp", "level", "event", "execution", "task", "attempt", "logger"})
-_CONTROL = dict.fromkeys(range(32), " ") | {127: " "}
+# Shown as what they are: a terminal must not obey them, and no line may look like two, or like
+# another one (C0, C1, line separators, and what turns the direction of writing).
+_CONTROL = {
+    code: repr(chr(code))[1:-1]
+    for code in (
+        *range(32),
+        *range(127, 160),
+        0x061C,
+        0x200E,
+        0x200F,
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
 
 
 def line(event: Mapping[str, Any]) -> str:
-    """Return the line people read: time, level, event, facts; without control characters."""
-    facts = " ".join(f"{key}={value}" for key, value in event.items() if key not in _HIDDEN)
-    head = f"{event.get('timestamp', '')} {event.get('level', 'info').upper():7} {event['event']}"
-    text = f"{head} {facts}".rstrip().translate(_CONTROL)
-    # What utf-8 or Postgres cannot hold.
-    text = text.encode("utf-8", "replace").decode().replace("\x00", " ")
+    """Return the line people read: time, level, event, facts; control characters escaped."""
+    facts = " ".join(f"{key}={_cut(value)}" for key, value in event.items() if key not in _HIDDEN)
+    level = str(event.get("level", "info")).upper()
+    head = f"{event.get('timestamp', '')} {level:7} {_cut(event['event'])}"
+    text = f"{head} {facts}".rstrip()[: LINE_LIMIT + 1].translate(_CONTROL)
+    # What utf-8 cannot hold.
+    text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}… (cut)"
+
+
+def _cut(value: object) -> str:
+    return str(value)[: LINE_LIMIT + 1]
 
 
 class TaskLog:

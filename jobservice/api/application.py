@@ -10,12 +10,14 @@ from aiohttp import web
 from jobservice.api import answering, exchange, openapi, unbuilt
 from jobservice.api.errors import MethodNotAllowed, NoSuchPath, NotBuilt
 from jobservice.api.handlers import (
+    events,
     executions,
     policies,
     projects,
     registries,
     schedules,
     system,
+    task_history,
     webhooks,
 )
 from jobservice.api.models.base import Nothing
@@ -36,6 +38,8 @@ ROUTES: tuple[Route, ...] = (
     *executions.ROUTES,
     *schedules.ROUTES,
     *webhooks.ROUTES,
+    *events.ROUTES,
+    *task_history.ROUTES,
     Route(
         method="GET",
         path=f"{API_ROOT}/openapi.json",
@@ -49,6 +53,11 @@ ROUTES: tuple[Route, ...] = (
 
 def add_routes(app: web.Application, services: Services, routes: Sequence[Route] = ROUTES) -> None:
     """Make `app` serve the API."""
+
+    async def end_streams(_app: web.Application) -> None:
+        await services.follower.close()
+
+    app.on_shutdown.append(end_streams)
     for route in routes:
         app.router.add_route(route.method, route.path, exchange.route_handler(route, services))
     app.router.add_route("*", "/api/{rest:.*}", _elsewhere(app, services))

@@ -8,6 +8,7 @@ from pathlib import Path
 from access.authentication import Authenticator
 from database.pool import Database
 from jobservice.endpoints import Endpoints
+from jobservice.following import Follower
 from jobservice.health import Health
 from jobservice.hooks import Hooks
 from jobservice.policies import Policies
@@ -33,5 +34,6 @@ class Services:
     policies: Policies
     projects: Projects
     hooks: Hooks
+    follower: Follower
     health: Health
     installation: Installation

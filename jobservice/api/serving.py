@@ -17,6 +17,7 @@ from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
 from jobservice.endpoints import Endpoints
 from jobservice.errors import CannotListen
+from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
 from jobservice.policies import Policies
@@ -94,6 +95,7 @@ def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> S
             secrets=HookSecrets(parts.keyring),
             transport=parts.hook_transport,
         ),
+        follower=Follower(parts.database),
         health=probes.health(),
         installation=Installation(
             version=metadata.version("transship"),

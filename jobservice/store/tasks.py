@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from database.pool import Connection
@@ -75,6 +76,24 @@ async def get(connection: Connection, execution_id: int, task_id: int) -> Task |
     """Return a task of an execution; its plan has a log too and is found."""
     row = await connection.fetchrow(GET, execution_id, task_id)
     return _task(row) if row else None
+
+
+STATUS = "SELECT status FROM jobservice.tasks WHERE id = $1"
+
+
+async def status(connection: Connection, task_id: int) -> TaskStatus | None:
+    """Return the status of a task, of a plan too; None if there is no such task."""
+    found = await connection.fetchval(STATUS, task_id)
+    return TaskStatus(found) if found else None
+
+
+CREATED = "SELECT created_at FROM jobservice.tasks WHERE id = $1"
+
+
+async def created_at(connection: Connection, task_id: int) -> datetime | None:
+    """Return when a task was made; None if there is no such task."""
+    found: datetime | None = await connection.fetchval(CREATED, task_id)
+    return found
 
 
 def _task(row: Any) -> Task:

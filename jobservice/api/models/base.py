@@ -20,6 +20,12 @@ class OwnModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class OwnQuery(BaseModel):
+    """The query of a path that Harbor does not have: unknown parameters are an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class Nothing(BaseModel):
     """No path parameters, no query parameters, or no body."""
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from jobservice import logging
@@ -14,6 +16,16 @@ from jobservice import logging
         ("authorization: basic dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy"),
         ("https://s3/b?X-Amz-Signature=abcdef&x=1", "abcdef"),
         ("https://auth/token?access_token=abcdef", "abcdef"),
+        ("GET https://hunter2@host/v2/ failed", "hunter2"),
+        ("GET https://user:p@ss:hunter2@host/v2/", "hunter2"),
+        ("Authorization: Basic YTpi", "YTpi"),
+        ("sent {'Authorization': 'hunter2 x'}", "hunter2"),
+        ("Proxy-Authorization=hunter2", "hunter2"),
+        ("Set-Cookie: sid=hunter2; Path=/", "hunter2"),
+        ('401: {"access_token": "hunter2", "expires_in": 60}', "hunter2"),
+        ('{"auths": {"r.example": {"auth": "aHVudGVyMg=="}}}', "aHVudGVyMg"),
+        ("https://s3/b?X-Amz-Credential=AKIA%2F2026&X-Amz-Security-Token=hunter2", "hunter2"),
+        ("https://cdn/x?Expires=1&Signature=hunter2&Key-Pair-Id=K", "hunter2"),
         ("https://blob.core.windows.net/c?sv=1&sig=abcdef", "abcdef"),
     ],
 )
@@ -44,3 +56,13 @@ def test_secrets_are_cut_out_by_the_name_of_the_field_at_any_depth() -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert logging.redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece", ["://a:", "://a@", "a:", "?x-", "bearer ", '"auth" : "', "cookie: "]
+)
+def test_no_text_makes_redaction_slow(piece: str) -> None:
+    began = time.monotonic()
+    cut = logging.redact_text(piece * (10_000_000 // len(piece)))
+    assert time.monotonic() - began < 2
+    assert len(cut) < 3 * logging.TEXT_LIMIT

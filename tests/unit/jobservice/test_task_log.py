@@ -13,12 +13,15 @@ def test_a_line_is_time_level_event_and_facts() -> None:
     assert text == "2026-01-01T00:00:00Z INFO    copied tag=1.0"
 
 
-def test_a_line_has_no_control_characters() -> None:
+def test_control_characters_of_a_line_are_escaped() -> None:
     text = task_log.line(_line(message="a\nfake line\x1b[31m\x00\ud800"))
-    assert "\n" not in text
-    assert "\x1b" not in text
-    assert "\x00" not in text
+    assert text.endswith(r"message=a\nfake line\x1b[31m\x00?")
     text.encode()
+
+
+def test_a_line_does_not_change_the_direction_of_writing_or_look_like_two() -> None:
+    text = task_log.line(_line(message="a\u202eb\u2028c\x9bd\u2066e"))
+    assert text.endswith(r"message=a\u202eb\u2028c\x9bd\u2066e")
 
 
 def test_a_long_line_is_cut() -> None:

@@ -18,6 +18,7 @@ from jobservice.api import application
 from jobservice.api.services import Installation, Services
 from jobservice.connecting import Connector
 from jobservice.endpoints import Endpoints
+from jobservice.following import Follower
 from jobservice.health import Health, Unhealthy
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
@@ -89,6 +90,7 @@ async def services(
         policies=Policies(database=database, connector=connector),
         projects=Projects(database=database, registry=local_registry),
         hooks=Hooks(database=database, secrets=HookSecrets(keyring), transport=hook_transport),
+        follower=Follower(database),
         health=Health(probes={"core": works, "database": works, "redis": broken}),
         installation=Installation(
             version="0.0.1", external_url="http://t.example:8080", storage_path=tmp_path

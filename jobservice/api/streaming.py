@@ -1,0 +1,70 @@
+"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Final
+
+import orjson
+import structlog
+from aiohttp import web
+
+from jobservice.api.router import Call
+from jobservice.domain.happening import Place
+from jobservice.errors import InvalidRequest
+
+HEARTBEAT_SECONDS: Final = 15.0
+RETRY_MILLISECONDS: Final = 2_000
+LAST_EVENT_ID: Final = "Last-Event-ID"
+MEDIA_TYPE: Final = "text/event-stream"
+
+
+class Stream:
+    """One answer that goes on; open it, then send."""
+
+    def __init__(self, call: Call[Any, Any, Any]) -> None:
+        self._request = call.request
+        context = structlog.contextvars.get_contextvars()
+        self.response = web.StreamResponse(
+            headers={
+                "Content-Type": MEDIA_TYPE,
+                "Cache-Control": "no-store",
+                # Proxies that buffer would turn live into late.
+                "X-Accel-Buffering": "no",
+                "X-Request-Id": str(context.get("request_id", "")),
+            }
+        )
+
+    async def open(self) -> None:
+        """Send the head of the answer."""
+        await self.response.prepare(self._request)
+        await self._write(f"retry: {RETRY_MILLISECONDS}\n\n")
+
+    async def send(self, event: str, data: object, *, identity: str = "") -> None:
+        """Send an event; `identity` is where a client goes on from when it comes back."""
+        head = f"id: {identity}\n" if identity else ""
+        text = orjson.dumps(data).decode()
+        await self._write(f"{head}event: {event}\ndata: {text}\n\n")
+
+    async def comment(self, text: str) -> None:
+        """Send what no client sees, so that neither end takes the other for dead."""
+        await self._write(f": {text}\n\n")
+
+    async def close(self) -> None:
+        """End the answer; a client that is gone already does not mind."""
+        with contextlib.suppress(ConnectionError):
+            await self.response.write_eof()
+
+    async def _write(self, text: str) -> None:
+        await self.response.write(text.encode())
+
+
+def last_place(request: web.Request) -> Place | None:
+    """Return where a client that comes back wants to go on; raise InvalidRequest."""
+    text = request.headers.get(LAST_EVENT_ID)
+    if not text:
+        return None
+    place = Place.read(text)
+    if place is None:
+        raise InvalidRequest([f"{LAST_EVENT_ID}: {text[:80]!r} is no id of an event"])
+    return place

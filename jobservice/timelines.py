@@ -1,0 +1,39 @@
+"""What a task went through, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from database.pool import Database
+from jobservice.domain.happening import Transition
+from jobservice.errors import NotFound
+from jobservice.store import tasks, transitions
+
+LIMIT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """When a task was made, and its transitions, the oldest first: the newest LIMIT of them."""
+
+    created_at: datetime
+    steps: tuple[Transition, ...]
+
+
+async def of_task(database: Database, task_id: int) -> Timeline:
+    """Return the timeline of a task, a plan or a transfer; raise NotFound."""
+    async with database.connection() as connection:
+        created_at = await tasks.created_at(connection, task_id)
+        if created_at is None:
+            raise NotFound("task", task_id)
+        steps = await transitions.timeline(connection, task_id, limit=LIMIT)
+    return Timeline(created_at=created_at, steps=steps)
+
+
+async def want(database: Database, task_id: int) -> None:
+    """Raise NotFound unless there is such a task."""
+    async with database.connection() as connection:
+        if await tasks.status(connection, task_id) is None:
+            raise NotFound("task", task_id)
