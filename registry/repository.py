@@ -156,7 +156,16 @@ class LocalRepository:
             async with self._storage.read(row.storage_key, offset_bytes=offset_bytes) as chunks:
                 yield chunks
         except ObjectMissing as error:
-            raise self._refuse("UNAVAILABLE", str(error), "read blob") from error
+            raise self.lost(blob.digest) from error
+
+    def lost(self, digest: Digest) -> RegistryError:
+        """Return the refusal of a blob whose object is not in the storage."""
+        return self._refuse(
+            "UNAVAILABLE",
+            f"{digest} of {self._name} is recorded and its bytes are not in the storage: restore"
+            " the storage, or look at what it is mounted from",
+            "read blob",
+        )
 
     async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
         """Yield what refers to `subject`."""

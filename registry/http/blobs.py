@@ -29,6 +29,8 @@ async def get(exchange: Exchange) -> web.StreamResponse:
     if conditions.not_modified(exchange.request, digest):
         return web.Response(status=304, headers=_headers(digest))
     path = exchange.registry.local_path(blob.storage_key)
+    if not path.is_file():  # FileResponse would say 404, as if nobody had ever pushed it
+        raise exchange.repository.lost(digest)
     return web.FileResponse(path, headers=_headers(digest), chunk_size=1024 * 1024)
 
 

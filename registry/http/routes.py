@@ -11,7 +11,7 @@ from aiohttp import web
 from access.authentication import Authenticator
 from access.identity import Principal
 from database.errors import DatabaseUnavailable
-from protocol.errors import RegistryFault
+from protocol.errors import RegistryFault, Unavailable
 from registry.errors import refusal
 from registry.http import blobs, errors, exchange, listing, manifests, paths, uploads
 from registry.http.exchange import Exchange
@@ -72,6 +72,8 @@ async def _answer(
         principal = await exchange.identify(request, authenticator)
         return await _dispatch(request, registry, principal)
     except errors.MAPPED as error:
+        if isinstance(error, Unavailable):
+            _log.error("content_unavailable", reason=str(error))
         return errors.response_for(error)
     except DatabaseUnavailable as error:
         _log.warning("database_unavailable", reason=str(error))

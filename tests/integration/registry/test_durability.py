@@ -15,7 +15,14 @@ from protocol import media_types
 from protocol.content import RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from protocol.errors import Denied, DigestMismatch, NotFound, RangeNotSatisfiable, SizeMismatch
+from protocol.errors import (
+    Denied,
+    DigestMismatch,
+    NotFound,
+    RangeNotSatisfiable,
+    SizeMismatch,
+    Unavailable,
+)
 from registry import maintenance
 from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
@@ -239,3 +246,17 @@ async def test_an_unknown_upload_leaves_no_file(
         async with repository.uploads.open(uuid.uuid4()):
             pass
     assert list((tmp_path / "partial").iterdir()) == []
+
+
+async def test_bytes_that_are_lost_are_said_to_be_lost_and_not_to_be_unknown(
+    client: steps.Client, repository: LocalRepository, storage: FilesystemStorage
+) -> None:
+    content = b"content"
+    await push(repository, content)
+    row = await repository.find_blob(a_blob(content).digest)
+    storage.path(row.storage_key).unlink()
+    path = f"/v2/{repository.repository}/blobs/{a_blob(content).digest}"
+    answer = await steps.ask(client, "GET", path)
+    assert (answer.status, answer.code) == (503, "UNAVAILABLE")
+    with pytest.raises(Unavailable, match="not in the storage"):
+        await read(repository, a_blob(content))
