@@ -48,11 +48,14 @@ class Answer:
         return bytes(body)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, up to 2 MiB at a time; raise Unreachable when it breaks."""
+        """Yield the body piece by piece as it comes; raise Unreachable when it breaks."""
         content = self._response.content
         try:
-            while chunk := await content.readany():
-                yield chunk
+            # Piece by piece as it arrived: `readany` would copy what has gathered into one.
+            while not content.at_eof():
+                chunk, _ = await content.readchunk()
+                if chunk:
+                    yield chunk
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise failures.broken_body(error, self._request) from error
 

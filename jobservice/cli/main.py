@@ -85,10 +85,11 @@ app = typer.Typer(
 def _imported(module: str) -> ModuleType:
     """Import a command's module; what that made lives to the end and is no garbage to look for."""
     gc.disable()
-    found = importlib.import_module(module)
-    gc.freeze()
-    gc.enable()
-    return found
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _in_paragraphs(text: str | None) -> str | None:
