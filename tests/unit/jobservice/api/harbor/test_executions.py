@@ -10,7 +10,7 @@ from jobservice.api.harbor import executions
 from jobservice.domain.execution import Account, Effort, Execution, ExecutionStatus, Outcome, Pace
 from jobservice.domain.listing import AnyOf
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Task, TaskError, TaskStatus
+from jobservice.domain.task import Progress, Task, TaskError, TaskStatus
 from jobservice.errors import InvalidRequest
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,6 +110,15 @@ def test_a_failed_task_says_why() -> None:
     assert shown.error is not None
     assert shown.error.model_dump() == why.to_json()
     assert executions.task(task({}, started_at=STARTED)).transship is None
+
+
+def test_a_running_task_says_how_far_it_is_and_when_it_will_be_there() -> None:
+    known = Progress(bytes_done=40, bytes_total=100, items_done=1, bytes_per_second=20)
+    shown = executions.task(replace(task({}, started_at=STARTED), progress=known)).transship
+    assert shown is not None
+    assert shown.progress is not None
+    assert (shown.progress.bytes_done, shown.progress.bytes_total) == (40, 100)
+    assert shown.progress.seconds_left == 3
 
 
 def test_what_was_left_out_has_its_reasons() -> None:
