@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jobservice.cli import api_client, printing, watching
+from jobservice.cli import api_client, printing, timing, watching
 from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import UsageError
 
@@ -23,6 +23,7 @@ COLUMNS = {
     "FROM": "src_registry.name",
     "TO": "dest_registry.name",
     "NAMESPACE": "dest_namespace",
+    "TRIGGER": "trigger.type",
     "ENABLED": "enabled",
 }
 
@@ -68,12 +69,17 @@ def create(  # noqa: PLR0913 - one option each
     override: Annotated[
         bool, typer.Option(help="Move a tag that is something else at the destination.")
     ] = True,
+    every: timing.Every = "",
+    cron: timing.Cron = "",
+    time_zone: timing.TimeZone = "",
+    jitter: timing.Jitter = 0,
+    skip_late: timing.SkipLate = False,
     file: Annotated[
         Path | None, typer.Option("--file", exists=True, help="JSON as the API takes it, instead.")
     ] = None,
     as_json: printing.AsJson = False,
 ) -> None:
-    """Add a policy; nothing runs yet."""
+    """Add a policy; without --every or --cron nothing runs until `policy run`."""
     if file is not None:
         _want_alone(context)
     filters = [{"type": "name", "value": repositories}] if repositories else []
@@ -82,7 +88,7 @@ def create(  # noqa: PLR0913 - one option each
         "name": name,
         "dest_namespace": namespace,
         "dest_namespace_replace_count": flatten,
-        "trigger": {"type": "manual"},
+        **timing.trigger(every, cron, time_zone=time_zone, jitter=jitter, skip_late=skip_late),
         "filters": filters,
         "enabled": True,
         "override": override,
@@ -183,7 +189,7 @@ def _want_alone(context: typer.Context) -> None:
     """Refuse options beside --file, which says everything itself."""
     beside = {"name", "file", "as_json"}
     given = [
-        f"--{BESIDE_FILE.get(option, option)}"
+        f"--{BESIDE_FILE.get(option, option).replace('_', '-')}"
         for option in context.params
         if option not in beside and _was_given(context, option)
     ]

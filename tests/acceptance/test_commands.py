@@ -210,3 +210,58 @@ async def test_a_server_that_is_not_there(shell: Shell) -> None:
     ended = await asyncio.to_thread(shell.house.run, "execution", "list", variables=elsewhere)
     assert ended.returncode == ExitCode.UNREACHABLE
     assert "127.0.0.1:1" in ended.stderr
+
+
+async def test_a_policy_that_runs_by_itself(shell: Shell, source: FakeRegistry) -> None:
+    said = ("--cron", "0 30 2 * * mon", "--time-zone", "Europe/Berlin", "--jitter", "60")
+    await policy(shell, "by-itself", source, *said, "--skip-late")
+    shown = await shell.json("policy", "show", "by-itself")
+    assert shown["trigger"]["type"] == "scheduled"
+    [schedule] = [
+        one for one in await shell.json("schedule", "list") if one["vendor_id"] == shown["id"]
+    ]
+    ours = schedule["transship"]
+    assert (ours["time_zone"], ours["jitter_seconds"], ours["misfire"]) == (
+        "Europe/Berlin",
+        60,
+        "skip",
+    )
+    listed = await shell.said("schedule", "list")
+    assert f"replication {shown['id']}" in listed
+    assert "waiting" in listed
+    one = await shell.said("schedule", "show", str(schedule["id"]))
+    assert one.count("next run: ") == 5
+    as_json = await shell.json("schedule", "show", str(schedule["id"]))
+    assert (as_json["cron"], as_json["fires"]) == ("0 30 2 * * mon", [])
+    await shell.said("policy", "delete", "by-itself")
+    code, told = await shell.refused("schedule", "show", str(schedule["id"]))
+    assert (code, "not found" in told) == (ExitCode.NOT_FOUND, True)
+
+
+async def test_a_period_is_said_shortly(shell: Shell, source: FakeRegistry) -> None:
+    await policy(shell, "shortly", source, "--every", "6h")
+    shown = await shell.json("policy", "show", "shortly")
+    assert shown["trigger"]["trigger_settings"]["cron"] == "0 0 */6 * * *"
+    words = ("policy", "create", "p", "--from", "shortly", "--every", "7h")
+    code, told = await shell.refused(*words)
+    assert (code, "choose 5m" in told) == (ExitCode.USAGE, True)
+    await shell.said("policy", "delete", "shortly")
+
+
+async def test_schedules_are_paused_and_go_on(shell: Shell, source: FakeRegistry) -> None:
+    await policy(shell, "paused", source, "--every", "1d")
+    assert "are paused" in await shell.said("schedule", "pause", "--comment", "moving house")
+    listed = await shell.said("schedule", "list")
+    assert "schedules are paused by admin since " in listed
+    assert "moving house" in listed
+    assert await shell.json("schedule", "resume") == {"paused": False}
+    assert "schedules are paused" not in await shell.said("schedule", "list")
+    await shell.said("policy", "delete", "paused")
+
+
+async def test_an_expression_is_tried_before_it_is_used(shell: Shell) -> None:
+    shown = await shell.said("schedule", "preview", "0 30 2 * * mon", "--time-zone", "Asia/Tokyo")
+    assert shown.splitlines()[0].split() == ["UTC", "Asia/Tokyo"]
+    assert shown.count(" 02:30 JST") == 5
+    code, told = await shell.refused("schedule", "preview", "@daily")
+    assert (code, "'@daily' is a shorthand" in told) == (ExitCode.USAGE, True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from jobservice import schedules
+from jobservice import pauses, schedules
 from jobservice.api import answering, listing
 from jobservice.api.harbor import schedules as harbor
 from jobservice.api.models import schedule as models
 from jobservice.api.models.base import ById, Nothing, Paging
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.domain.pause import Held, PauseScope
 from jobservice.domain.schedule import ScheduleOptions
 from jobservice.errors import InvalidRequest
 
@@ -42,10 +43,28 @@ async def get_schedule(call: Call[ById, Nothing, Nothing]) -> web.Response:
 
 async def get_paused(call: Call[models.SchedulePausedPath, Nothing, Nothing]) -> web.Response:
     """Tell whether schedules are paused."""
-    if call.path.job_type.lower() != ALL:
-        raise InvalidRequest(["job_type: schedules are paused all at once; ask for `all`"])
+    _want_all(call.path)
     pause = await schedules.pause(call.services.database)
     return answering.json(models.SchedulerStatus(paused=pause is not None))
+
+
+async def set_paused(
+    call: Call[models.SchedulePausedPath, Nothing, models.SchedulePause],
+) -> web.Response:
+    """Pause all schedules, or let them go on."""
+    _want_all(call.path)
+    held = Held(scope=PauseScope.SCHEDULES)
+    if call.body.paused:
+        by = call.principal.username
+        await pauses.pause(call.services.database, held, by=by, comment=call.body.comment)
+    else:
+        await pauses.resume(call.services.database, held)
+    return web.Response()
+
+
+def _want_all(path: models.SchedulePausedPath) -> None:
+    if path.job_type.lower() != ALL:
+        raise InvalidRequest(["job_type: schedules are paused all at once; ask for `all`"])
 
 
 async def preview(call: Call[Nothing, models.PreviewQuery, Nothing]) -> web.Response:
@@ -100,6 +119,15 @@ ROUTES = (
         parameters=models.SchedulePausedPath,
         response=models.SchedulerStatus,
         errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path=f"{ROOT}/{{job_type}}/paused",
+        handler=set_paused,
+        operation_id="updateSchedulePaused",
+        tag=TAG,
+        parameters=models.SchedulePausedPath,
+        body=models.SchedulePause,
     ),
     Route(
         method="GET",

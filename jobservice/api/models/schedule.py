@@ -86,6 +86,13 @@ class ScheduleListQuery(Paging):
     sort: str | None = None
 
 
+class SchedulePause(OwnModel):
+    """Whether schedules are to be paused, and why."""
+
+    paused: bool
+    comment: str = ""
+
+
 class SchedulePausedPath(BaseModel):
     """Of all job types, as in Harbor."""
 

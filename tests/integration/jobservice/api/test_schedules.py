@@ -236,10 +236,32 @@ async def test_paused_schedules_say_so(admin: Caller, remote: int, database: Dat
     assert (await admin.get("/replication/executions")).json == []
 
 
+async def test_schedules_are_paused_and_go_on(admin: Caller, remote: int) -> None:
+    await admin.post(POLICIES, policy(remote))
+    for comment in ("a move", "another"):
+        body = {"paused": True, "comment": comment}
+        assert (await admin.put("/schedules/all/paused", body)).status == 200
+    (schedule,) = await schedules(admin)
+    pause = schedule["transship"]["pause"]
+    assert (pause["paused_by"], pause["comment"]) == ("admin", "a move")
+    for _ in range(2):
+        assert (await admin.put("/schedules/all/paused", {"paused": False})).status == 200
+    assert (await admin.get("/schedules/all/paused")).json == {"paused": False}
+
+
 async def test_schedules_are_paused_all_at_once(admin: Caller) -> None:
-    refused = await admin.get("/schedules/REPLICATION/paused")
-    assert refused.status == 400
-    assert "ask for `all`" in refused.messages
+    for refused in (
+        await admin.get("/schedules/REPLICATION/paused"),
+        await admin.put("/schedules/REPLICATION/paused", {"paused": True}),
+    ):
+        assert refused.status == 400
+        assert "ask for `all`" in refused.messages
+
+
+@pytest.mark.parametrize("body", [{}, {"paused": "yes"}, {"paused": True, "comment": "x" * 1001}])
+async def test_what_pauses_nothing_is_refused(admin: Caller, body: dict[str, Any]) -> None:
+    assert (await admin.put("/schedules/all/paused", body)).status == 400
+    assert (await admin.get("/schedules/all/paused")).json == {"paused": False}
 
 
 async def test_what_is_not_there_is_not_found(admin: Caller) -> None:

@@ -48,9 +48,9 @@ def test_help_offers_no_option_that_other_commands_lack(command: str) -> None:
 def test_a_policy_file_goes_with_no_other_option(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text("{}")
-    ended = transship("policy", "create", "p", "--file", str(file), "--from", "hub", "--tags", "1")
+    ended = transship("policy", "create", "p", "--file", str(file), "--from", "hub", "--skip-late")
     assert ended.returncode == 2
-    assert "leave out --from, --tags" in ended.stderr
+    assert "leave out --from, --skip-late" in ended.stderr
 
 
 @pytest.mark.parametrize(
