@@ -34,7 +34,6 @@ CANARY_KEY = "transship:canary"
 KEEP_MILLISECONDS = 24 * 3600 * 1000
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
-HEALTH_CHECK_SECONDS = 15
 
 
 def queue_name(zone: str | None, queue: str) -> str:
@@ -52,7 +51,8 @@ def connect(dsn: str) -> ArqRedis:
     pool: ConnectionPool = ConnectionPool.from_url(
         dsn,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        health_check_interval=HEALTH_CHECK_SECONDS,
+        # Not `health_check_interval`: redis-py 5.3 checks while it connects, and connects while it
+        # checks, without end when a server accepts and hangs up (a balancer whose Redis is away).
         # A connection that went stale while idle is replaced at once, once.
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[RedisConnectionError],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -18,8 +19,10 @@ from database.pool import Database
 from jobservice import queue
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.domain.task import TaskStatus
+from jobservice.errors import QueueUnavailable
 from jobservice.store import leader, rescuing
 from jobservice.supervisor import embedded_valkey
+from tests.fakes import cable
 from tests.integration.jobservice.conftest import Jobs, Worker, claimed, until, working_at
 
 ROOT = Path(__file__).parents[3]
@@ -151,6 +154,20 @@ async def test_what_strangers_put_into_the_queue_harms_nobody(
             execution = await jobs_at.ended(await jobs_at.start([{}]))
         assert execution.succeeded == 1
         assert client.zcard(name) == 0
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_a_redis_that_accepts_and_hangs_up_is_unavailable(
+    valkey: embedded_valkey.EmbeddedValkey, number: int
+) -> None:
+    async with cable.laid(lambda: asyncio.open_unix_connection(str(valkey.socket))) as wire:
+        async with queue.TaskQueue.connected(f"redis://127.0.0.1:{wire.port}/{number}") as tasks:
+            wire.cut()
+            with pytest.raises(QueueUnavailable):
+                await tasks.ping()
+            assert wire.refused <= 4
+            wire.mend()
+            await tasks.ping()
 
 
 async def test_work_that_waited_for_valkey_runs_when_it_is_back(
