@@ -160,14 +160,16 @@ async def test_what_strangers_put_into_the_queue_harms_nobody(
 async def test_a_redis_that_accepts_and_hangs_up_is_unavailable(
     valkey: embedded_valkey.EmbeddedValkey, number: int
 ) -> None:
-    async with cable.laid(lambda: asyncio.open_unix_connection(str(valkey.socket))) as wire:
-        async with queue.TaskQueue.connected(f"redis://127.0.0.1:{wire.port}/{number}") as tasks:
-            wire.cut()
-            with pytest.raises(QueueUnavailable):
-                await tasks.ping()
-            assert wire.refused <= 4
-            wire.mend()
+    async with (
+        cable.laid(lambda: asyncio.open_unix_connection(str(valkey.socket))) as wire,
+        queue.TaskQueue.connected(f"redis://127.0.0.1:{wire.port}/{number}") as tasks,
+    ):
+        wire.cut()
+        with pytest.raises(QueueUnavailable):
             await tasks.ping()
+        assert wire.refused <= 4
+        wire.mend()
+        await tasks.ping()
 
 
 async def test_work_that_waited_for_valkey_runs_when_it_is_back(
