@@ -15,7 +15,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo up test check bench breaks conformance lock clean
+.PHONY: help setup demo up test check bench breaks chaos fuzz conformance lock clean
 
 help:
 	@echo "make demo         the main job on real content, from nothing, and a summary table"
@@ -24,6 +24,8 @@ help:
 	@echo "make up           this registry and the job service, embedded servers included"
 	@echo "make bench        against skopeo, crane and regsync where installed"
 	@echo "make breaks       breaks every promise once and wants its tests to notice"
+	@echo "make chaos        everything breaks under load; the table goes to docs/chaos.md"
+	@echo "make fuzz         every operation of the API with hundreds of examples"
 	@echo "make conformance  the OCI conformance program against this registry (needs Go)"
 	@echo "make setup        .venv/bin/transship, and nothing else"
 	@echo "make lock         requirements/*.txt anew from pyproject.toml and dev.in"
@@ -70,6 +72,12 @@ bench: $(BENCH_STAMP)
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks
+
+chaos: $(DEV_STAMP)
+	$(BIN)/python -m tests.chaos --page
+
+fuzz: $(DEV_STAMP)
+	FUZZ_EXAMPLES=500 $(PYTEST) -n 1 tests/fuzz
 
 conformance: $(DEV_STAMP)
 	$(BIN)/python -m tests.conformance
