@@ -179,6 +179,20 @@ ALWAYS: Mapping[str, str] = {
         WHERE (error ->> 'kind' = 'WorkerDied' AND status = 'failed' AND rescues < 10)
            OR (rescues >= 10 AND status IN ('queued', 'running'))
     """,
+    "an execution was started by one fire time": """
+        SELECT execution_id, array_agg(fire_time) FROM jobservice.schedule_fires
+        WHERE execution_id IS NOT NULL GROUP BY execution_id HAVING count(*) > 1
+    """,
+    "an execution that a schedule started knows the schedule": """
+        SELECT execution.id, execution.schedule_id, fire.schedule_id
+        FROM jobservice.schedule_fires AS fire
+        JOIN jobservice.executions AS execution ON execution.id = fire.execution_id
+        WHERE execution.schedule_id IS DISTINCT FROM fire.schedule_id
+    """,
+    "what will not fire any more has no next fire time": """
+        SELECT id, enabled, ends_at, next_fire_time FROM jobservice.schedules
+        WHERE next_fire_time IS NOT NULL AND (NOT enabled OR next_fire_time > ends_at)
+    """,
 }
 
 AT_REST: Mapping[str, str] = {

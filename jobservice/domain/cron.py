@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from croniter import croniter
@@ -67,11 +68,19 @@ class Cron:
 
     def next(self, wall: datetime) -> datetime:
         """Return the first time after `wall`; both are wall times without a zone."""
-        second = wall.replace(microsecond=0)
-        found: datetime = croniter(self.expression, second).get_next(datetime)
+        times = _iterator(self.expression)
+        times.set_current(wall.replace(microsecond=0), force=True)
+        found: datetime = times.get_next(datetime)
         return found
 
 
+@lru_cache(maxsize=1024)
+def _iterator(expression: str) -> croniter:
+    """Return croniter's reading of an expression: making one costs more than asking it."""
+    return croniter(expression)
+
+
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Cron:
     """Read an expression; raise InvalidRequest with a sentence for each field that is wrong."""
     words = text.split() if len(text) <= TEXT_LIMIT else []

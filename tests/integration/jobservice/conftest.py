@@ -22,6 +22,7 @@ from jobservice.domain.policy import TriggerKind
 from jobservice.domain.settlement import Settlement
 from jobservice.domain.task import Claimed, Task, TaskError, TaskStatus
 from jobservice.jobs.base import JobType
+from jobservice.maintenance.service import Service
 from jobservice.store import claiming, settling
 from jobservice.store.claiming import Claimant
 from tests import invariants
@@ -140,6 +141,7 @@ async def working_at(
     dsn: str,
     redis_dsn: str,
     job_types: Callable[[Database], Mapping[str, JobType]] = jobs.job_types,
+    chores: Callable[[Database], tuple[Service, ...]] = lambda _database: (),
 ) -> AsyncIterator[None]:
     """A worker process's whole inside."""
     setup = working.Setup(
@@ -149,7 +151,8 @@ async def working_at(
     database = await Database.connect(dsn)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(working.work(setup, database, job_types(database), stop=stop))
+            types, others = job_types(database), chores(database)
+            group.create_task(working.work(setup, database, types, stop=stop, chores=others))
             try:
                 yield
             finally:

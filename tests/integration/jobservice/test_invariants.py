@@ -99,6 +99,22 @@ PLANTED = {
         "UPDATE jobservice.tasks SET status = 'failed', rescues = 9,"
         f" error = jsonb_build_object('kind', 'WorkerDied') WHERE id = {TASK}"
     ),
+    "an execution was started by one fire time": """
+        INSERT INTO jobservice.schedule_fires
+            (schedule_id, fire_time, fired_at, outcome, execution_id)
+        SELECT 1, now() + number * interval '1 minute', now(), 'started', execution.id
+        FROM jobservice.executions AS execution, generate_series(1, 2) AS number
+    """,
+    "an execution that a schedule started knows the schedule": """
+        INSERT INTO jobservice.schedule_fires
+            (schedule_id, fire_time, fired_at, outcome, execution_id)
+        SELECT 1, now(), now(), 'started', id FROM jobservice.executions
+    """,
+    "what will not fire any more has no next fire time": """
+        INSERT INTO jobservice.schedules
+            (vendor_type, vendor_id, cron, ends_at, next_fire_time, next_fire_at)
+        VALUES ('test', 1, '0 0 0 * * *', now() - interval '1 day', now(), now())
+    """,
     "no task is unfinished": f"UPDATE jobservice.tasks SET status = 'pending' WHERE id = {TASK}",
     "no execution is unfinished": "UPDATE jobservice.executions SET ended_at = NULL",
     "no progress is kept": f"INSERT INTO jobservice.task_progress VALUES ({TASK}, 1)",

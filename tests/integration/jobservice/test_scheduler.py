@@ -17,9 +17,10 @@ from jobservice.domain.pause import Held, PauseScope
 from jobservice.domain.schedule import Fire, Misfire, Schedule, ScheduleOptions, Vendor
 from jobservice.maintenance import service
 from jobservice.maintenance.scheduler import Scheduler
+from jobservice.maintenance.service import Service
 from jobservice.store.schedules import NewSchedule
 from tests.fakes import schedulers
-from tests.integration.jobservice.conftest import until
+from tests.integration.jobservice.conftest import until, working_at
 
 NOON = datetime(2027, 5, 3, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -327,3 +328,27 @@ async def test_it_sleeps_until_the_next_fire_time_and_is_woken_by_a_change(
         chore.wake.set()
         listener.cancel()
         await running
+
+
+async def test_workers_fire_what_is_due_run_it_and_remember_that_it_succeeded(
+    house: House, dsn: str, valkey_url: str
+) -> None:
+    def chores(database: Database) -> tuple[Service, ...]:
+        return (Scheduler(database, schedulers.STARTERS).service(),)
+
+    schedule_id = await house.schedule("0 0 0 1 1 *")
+    two = [working_at(dsn, valkey_url, chores=chores) for _ in range(2)]
+    async with two[0], two[1]:
+        now = await house.one("SELECT now()")
+        await house.one(PLAN, schedule_id, now, now)
+        await house.one("SELECT pg_notify('jobservice_schedules', '')")
+
+        async def has_succeeded() -> bool:
+            return (await house.get(schedule_id)).last_success_at is not None
+
+        await until(has_succeeded)
+    (fire,) = await house.fires(schedule_id)
+    assert (fire.fire_time, fire.outcome) == (now, "started")
+    ended_at = await house.one(ENDED_AT, fire.execution_id)
+    assert (await house.get(schedule_id)).last_success_at == ended_at
+    assert await house.one(EXECUTIONS) == 1
