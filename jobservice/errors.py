@@ -10,6 +10,7 @@ JobserviceError
 │   ├── EndpointInUse
 │   ├── PolicyDisabled
 │   ├── PolicyRunning
+│   ├── CannotRetry
 │   └── StillUnderWay
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
 ├── EndpointChanged          an execution's registry is not what it was: name, url
@@ -89,6 +90,10 @@ class PolicyRunning(PreconditionFailed):
 
 class StillUnderWay(PreconditionFailed):
     """It has not ended, so it cannot be done again."""
+
+
+class CannotRetry(PreconditionFailed):
+    """The execution may not run again at the moment."""
 
 
 class LeaseLost(JobserviceError):

@@ -5,3 +5,7 @@ CREATE INDEX tasks_in_lane
     ON jobservice.tasks (queue, coalesce(zone, ''), job_type, execution_id, priority DESC, id)
     WHERE status = 'pending';
 DROP INDEX jobservice.tasks_pending;
+
+-- Few tasks end like this, and they are what operators look for.
+CREATE INDEX tasks_failed ON jobservice.tasks (execution_id, id) WHERE status = 'failed';
+CREATE INDEX tasks_stopped ON jobservice.tasks (execution_id, id) WHERE status = 'stopped';

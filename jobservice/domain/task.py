@@ -108,6 +108,7 @@ class Task:
     parameters: Mapping[str, Any]
     attempt: int
     rescues: int
+    reason: str
     error: TaskError | None
     result: Mapping[str, Any] | None
     progress: Progress | None

@@ -21,10 +21,17 @@ COLUMNS = {
     "start_time": "coalesce(task.started_at, task.created_at)",
     "end_time": "task.ended_at",
 }
+ALL_COLUMNS = COLUMNS | {
+    "worker_id": "task.worker_id",
+    "policy_id": (
+        "(SELECT policy_id FROM jobservice.executions WHERE executions.id = task.execution_id)"
+    ),
+}
 
 SELECT = """
 SELECT task.id, task.execution_id, task.job_type, task.status, task.parameters, task.attempt,
-       task.rescues, task.error, task.result, task.not_before, task.worker_id, task.created_at,
+       task.rescues, task.reason, task.error, task.result, task.not_before, task.worker_id,
+       task.created_at,
        task.started_at, task.ended_at, progress.bytes_done, progress.bytes_total,
        progress.items_done, progress.items_total,
        CASE WHEN progress.updated_at > clock_timestamp() - interval '5 seconds'
@@ -56,6 +63,23 @@ async def page(
     )
     scoped = replace(listing, conditions=(*scope, *listing.conditions))
     return await listing_sql.page(connection, TABLE, scoped, _task, total=total)
+
+
+ALL_TABLE = replace(TABLE, columns=ALL_COLUMNS, endless=True)
+
+
+async def page_of_all(connection: Connection, listing: Listing) -> Rows[Task]:
+    """Return one page of all tasks, plans too; fields as in ALL_COLUMNS."""
+    return await listing_sql.page(connection, ALL_TABLE, listing, _task)
+
+
+FIND = SELECT + "WHERE task.id = $1"
+
+
+async def find(connection: Connection, task_id: int) -> Task | None:
+    """Return a task of whatever execution."""
+    row = await connection.fetchrow(FIND, task_id)
+    return _task(row) if row else None
 
 
 RUNNING = """
@@ -105,6 +129,7 @@ def _task(row: Any) -> Task:
         parameters=row["parameters"],
         attempt=row["attempt"],
         rescues=row["rescues"],
+        reason=row["reason"],
         error=TaskError.from_json(row["error"]) if row["error"] else None,
         result=row["result"],
         progress=_progress(row),

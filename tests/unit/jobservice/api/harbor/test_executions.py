@@ -49,6 +49,7 @@ def task(parameters: dict[str, Any], *, started_at: datetime | None) -> Task:
         parameters=ends | parameters,
         attempt=1,
         rescues=0,
+        reason="",
         error=None,
         result=None,
         progress=None,
