@@ -5,6 +5,7 @@ A pause keeps what is pending from starting. What runs goes on; to end that ther
 
 from __future__ import annotations
 
+from access import audit
 from database.pool import Connection, Database
 from jobservice.domain import pause as rules
 from jobservice.domain.endpoint import LOCAL_ID
@@ -33,7 +34,10 @@ async def pause(database: Database, held: Held, *, by: str, comment: str = "") -
         raise InvalidRequest(found)
     async with database.transaction() as connection:
         await _want(connection, held)
-        return await rows.add(connection, held, paused_by=by, comment=comment)
+        added = await rows.add(connection, held, paused_by=by, comment=comment)
+        if added:
+            await _record(connection, audit.Event.PAUSE_QUEUE, held, comment)
+    return added
 
 
 async def resume(database: Database, held: Held) -> bool:
@@ -43,8 +47,17 @@ async def resume(database: Database, held: Held) -> bool:
         raise InvalidRequest(found)
     async with database.transaction() as connection:
         resumed = await rows.remove(connection, held)
+        if resumed:
+            await _record(connection, audit.Event.RESUME_QUEUE, held)
         await dispatching.ring(connection, DISPATCH_CHANNEL)
     return resumed
+
+
+async def _record(
+    connection: Connection, event: audit.Event, held: Held, comment: str = ""
+) -> None:
+    resource = f"{held.scope} {held.key}".strip()
+    await audit.record(connection, audit.Entry(event=event, resource=resource, description=comment))
 
 
 async def _want(connection: Connection, held: Held) -> None:

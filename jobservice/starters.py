@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobservice import policies
+from jobservice import policies, purges
+from jobservice.domain import purge
 from jobservice.maintenance.scheduler import Starter
 
 
 def build() -> Mapping[str, Starter]:
     """Return a starter for every vendor type that can have a schedule."""
-    return {policies.VENDOR_TYPE: policies.ScheduledPolicies()}
+    return {
+        policies.VENDOR_TYPE: policies.ScheduledPolicies(),
+        purge.VENDOR_TYPE: purges.ScheduledPurges(),
+    }

@@ -10,10 +10,12 @@ from aiohttp import web
 from jobservice.api import answering, exchange, openapi, unbuilt
 from jobservice.api.errors import MethodNotAllowed, NoSuchPath, NotBuilt
 from jobservice.api.handlers import (
+    audit_logs,
     events,
     executions,
     policies,
     projects,
+    purges,
     registries,
     schedules,
     system,
@@ -39,6 +41,8 @@ ROUTES: tuple[Route, ...] = (
     *schedules.ROUTES,
     *webhooks.ROUTES,
     *events.ROUTES,
+    *audit_logs.ROUTES,
+    *purges.ROUTES,
     *task_history.ROUTES,
     Route(
         method="GET",

@@ -21,13 +21,17 @@ def asked(
     fields: querying.Fields,
     *conditions: Condition,
     latest_first: bool = False,
+    latest_by: str = "id",
 ) -> Listing:
-    """Return what a call asks for, with further conditions; raise InvalidRequest."""
+    """Return what a call asks for, with further conditions; raise InvalidRequest.
+
+    Unless asked otherwise it is in the order of ids, or with the latest first by some field.
+    """
     parsed = querying.parse(
         getattr(call.query, "q", None), getattr(call.query, "sort", None), fields
     )
     call.ignored += parsed.ignored
-    usual = (Order(field="id", descending=True),) if latest_first else ()
+    usual = (Order(field=latest_by, descending=True),) if latest_first else ()
     found = Listing(
         conditions=(*parsed.conditions, *conditions),
         order=parsed.order or usual,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from jobservice.domain.retrying import RetryRule
 from jobservice.domain.task import Claimed, Progress, TaskError
+from jobservice.logging import redact_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class JobType(ABC):
 
     def explain(self, error: Exception) -> Failed | Snoozed:
         """Turn what `run` raised into an answer."""
-        return Failed(error=TaskError(message=str(error), kind=type(error).__name__))
+        return Failed(error=TaskError(message=redact_text(str(error)), kind=type(error).__name__))
 
     async def close(self) -> None:
         """Give back what the job type keeps for all its tasks."""

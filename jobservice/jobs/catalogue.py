@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from database.pool import Database
+from jobservice.jobs.audit_purge import AuditPurge
 from jobservice.jobs.base import JobType
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
@@ -19,6 +20,7 @@ def build(
     job_types: tuple[JobType, ...] = (
         ReplicationPlan(registries, database),
         ReplicationTransfer(registries),
+        AuditPurge(database),
         *([messages] if messages is not None else []),
     )
     return {job_type.name: job_type for job_type in job_types}

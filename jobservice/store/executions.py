@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -75,6 +76,19 @@ async def effort(connection: Connection, execution_id: int) -> Effort:
     """Return what an execution's ended tasks took."""
     row: Any = await connection.fetchrow(EFFORT, execution_id)
     return Effort(**row) if row else Effort(bytes_copied=0, bytes_saved=0, requests=0)
+
+
+SNAPSHOTS = """
+SELECT id, policy_snapshot FROM jobservice.executions WHERE id = ANY($1::bigint[])
+"""
+
+
+async def snapshots(
+    connection: Connection, execution_ids: Sequence[int]
+) -> Mapping[int, Mapping[str, Any]]:
+    """Return what executions follow, by their ids."""
+    rows = await connection.fetch(SNAPSHOTS, list(execution_ids))
+    return {row["id"]: row["policy_snapshot"] for row in rows}
 
 
 INSERT = f"""

@@ -111,6 +111,15 @@ async def status(connection: Connection, task_id: int) -> TaskStatus | None:
     return TaskStatus(found) if found else None
 
 
+PLAN = "SELECT id FROM jobservice.tasks WHERE execution_id = $1 AND is_plan ORDER BY id LIMIT 1"
+
+
+async def plan_of(connection: Connection, execution_id: int) -> int | None:
+    """Return the id of an execution's plan; None where it has none any more."""
+    found: int | None = await connection.fetchval(PLAN, execution_id)
+    return found
+
+
 CREATED = "SELECT created_at FROM jobservice.tasks WHERE id = $1"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from access.audit import Event
 from jobservice import pauses, schedules
 from jobservice.api import answering, listing
 from jobservice.api.harbor import schedules as harbor
@@ -128,6 +129,7 @@ ROUTES = (
         tag=TAG,
         parameters=models.SchedulePausedPath,
         body=models.SchedulePause,
+        event=Event.PAUSE_QUEUE,
     ),
     Route(
         method="GET",
