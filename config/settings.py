@@ -24,7 +24,7 @@ from config.errors import InvalidSettings
 PREFIX = "TRANSSHIP_"
 DEFAULTS = Path(__file__).with_name("default.toml")
 FILE_SUFFIX = "_file"
-SECRETS = ("postgres_dsn", "redis_dsn", "secret_key", "admin_password")
+SECRETS = ("postgres_dsn", "redis_dsn", "secret_key", "admin_password", "metrics_token")
 # Read by the command line, not by a server.
 CLIENT_VARIABLES = ("CONFIG", "URL", "USERNAME", "PASSWORD", "PASSWORD_FILE", "CONTEXTS")
 # Kubernetes adds these for every Service in the namespace, also for one named `transship`.
@@ -71,6 +71,7 @@ class Settings(pydantic.BaseModel):
     keep_log_days: int = Field(ge=0, le=36_500)
     keep_log_mebibytes: int = Field(ge=0, le=1_000_000)
     hook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    metrics_token: SecretStr | None = None
 
     @property
     def listener(self) -> Listener:

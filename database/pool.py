@@ -17,6 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
 import asyncpg
@@ -117,6 +118,15 @@ class Connection(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUse:
+    """How many connections a pool has, how many of them are idle, and how many it may have."""
+
+    open: int
+    idle: int
+    maximum: int
+
+
 class Database:
     """A pool of connections to one Postgres; build it with `connect`, end it with `close`."""
 
@@ -150,6 +160,14 @@ class Database:
             dsn=dsn,
             application_name=application_name,
             patience_seconds=patience_seconds,
+        )
+
+    def use(self) -> PoolUse:
+        """Return how the pool is used now."""
+        return PoolUse(
+            open=self._pool.get_size(),
+            idle=self._pool.get_idle_size(),
+            maximum=self._pool.get_max_size(),
         )
 
     @contextlib.asynccontextmanager

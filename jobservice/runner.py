@@ -168,6 +168,7 @@ class Runner:
         """Write the end, again and again while the lease lasts: Postgres may be restarting."""
         if settlement is None:
             log.warning("task_lost", reason="another worker holds it or will")
+            self._settler.lose()
             return
         ended = Ended(settlement=settlement, chunks=holding.log.take())
         while True:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from database.pool import Connection, Database
+from jobservice.domain import counting
 from jobservice.domain.settlement import Settlement
 from jobservice.gathering import Gatherer
-from jobservice.store import limits, logs, settling
+from jobservice.store import counters, limits, logs, settling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +23,10 @@ class Ended:
 class Settler:
     """Settles claimed tasks; `run` must run meanwhile."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, worker_id: int = 0) -> None:
         self._database = database
+        self._worker_id = worker_id
+        self._lost = 0
         self._gatherer = Gatherer(self._turn)
 
     async def run(self) -> None:
@@ -37,18 +40,27 @@ class Settler:
         """
         return await self._gatherer.hand_in(ended)
 
+    def lose(self) -> None:
+        """Note that a try found its task to be another worker's; counted with the next turn."""
+        self._lost += 1
+
     async def _turn(self, turn: Sequence[Ended]) -> list[bool]:
-        ours = await self._database.run(lambda connection: _write(connection, turn))
+        lost = self._lost
+        ours = await self._database.run(lambda connection: self._write(connection, turn, lost))
+        self._lost -= lost
         return [ended.settlement.key in ours for ended in turn]
 
-
-async def _write(connection: Connection, turn: Sequence[Ended]) -> frozenset[tuple[int, int]]:
-    """Everything that is told about tries that ended, in one transaction."""
-    await logs.append(connection, [chunk for ended in turn for chunk in ended.chunks])
-    ours = await settling.settle(connection, [ended.settlement for ended in turn])
-    settled = [ended.settlement for ended in turn if ended.settlement.key in ours]
-    await _postpone(connection, settled)
-    return ours
+    async def _write(
+        self, connection: Connection, turn: Sequence[Ended], lost: int
+    ) -> frozenset[tuple[int, int]]:
+        """Everything that is told about tries that ended, in one transaction."""
+        await logs.append(connection, [chunk for ended in turn for chunk in ended.chunks])
+        ours = await settling.settle(connection, [ended.settlement for ended in turn])
+        settled = [ended.settlement for ended in turn if ended.settlement.key in ours]
+        await _postpone(connection, settled)
+        counted = counting.counts(settled, lost=lost + len(turn) - len(settled))
+        await counters.add(connection, self._worker_id, counted)
+        return ours
 
 
 async def _postpone(connection: Connection, settled: Sequence[Settlement]) -> None:

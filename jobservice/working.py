@@ -129,7 +129,7 @@ class _Worker:
             lease_seconds=setup.rhythm.lease_seconds,
         )
         self._claimer = Claimer(database, claimant)
-        self._settler = Settler(database)
+        self._settler = Settler(database, worker_id=worker_id)
         self._runner = Runner(
             Desk(database=database, claimer=self._claimer, settler=self._settler),
             job_types=job_types,

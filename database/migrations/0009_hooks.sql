@@ -120,3 +120,59 @@ CREATE TRIGGER tasks_tell_settled AFTER INSERT ON jobservice.tasks
     FOR EACH ROW
     WHEN (NEW.status IN ('succeeded', 'failed', 'stopped') AND NOT NEW.is_plan)
     EXECUTE FUNCTION jobservice.tell_task_ended();
+
+-- What metrics count, a row per worker, so that workers never wait for each other. Rows of workers that
+-- left are folded into worker 0. A name and its labels are what jobservice/domain/metric.py says.
+CREATE TABLE jobservice.counters (
+    worker_id bigint NOT NULL,
+    name      text NOT NULL CHECK (name <> ''),
+    labels    text[] NOT NULL DEFAULT '{}',
+    value     double precision NOT NULL CHECK (value >= 0),
+    PRIMARY KEY (worker_id, name, labels)
+) WITH (fillfactor = 50);
+
+CREATE FUNCTION jobservice.fold_counters() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- One at a time: two that leave together would lock the same rows in different orders.
+    PERFORM pg_advisory_xact_lock(hashtext('jobservice.counters'));
+    WITH gone AS (
+        DELETE FROM jobservice.counters WHERE worker_id = OLD.id RETURNING name, labels, value
+    )
+    INSERT INTO jobservice.counters AS known (worker_id, name, labels, value)
+    SELECT 0, name, labels, value FROM gone
+    ON CONFLICT (worker_id, name, labels) DO UPDATE SET value = known.value + excluded.value;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER workers_fold_counters AFTER DELETE ON jobservice.workers
+    FOR EACH ROW EXECUTE FUNCTION jobservice.fold_counters();
+
+CREATE FUNCTION jobservice.count_one(worker bigint, counter text, labelled text[]) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO jobservice.counters AS known (worker_id, name, labels, value)
+    VALUES (worker, counter, labelled, 1)
+    ON CONFLICT (worker_id, name, labels) DO UPDATE SET value = known.value + 1
+$$;
+
+CREATE FUNCTION jobservice.count_rescue() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM jobservice.count_one(coalesce(OLD.worker_id, 0), 'rescues', ARRAY[NEW.job_type]);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER tasks_count_rescue AFTER UPDATE OF rescues ON jobservice.tasks
+    FOR EACH ROW WHEN (OLD.rescues < NEW.rescues) EXECUTE FUNCTION jobservice.count_rescue();
+
+CREATE FUNCTION jobservice.count_leader() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM jobservice.count_one(NEW.worker_id, 'leader_changes', ARRAY[NEW.role]);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER leader_count_first AFTER INSERT ON jobservice.leader
+    FOR EACH ROW EXECUTE FUNCTION jobservice.count_leader();
+CREATE TRIGGER leader_count_change AFTER UPDATE ON jobservice.leader
+    FOR EACH ROW WHEN (OLD.fence < NEW.fence) EXECUTE FUNCTION jobservice.count_leader();
+
+-- For which fire time hooks were told that a schedule is overdue.
+ALTER TABLE jobservice.schedules ADD COLUMN told_overdue_at timestamptz;

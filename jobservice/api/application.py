@@ -7,12 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from jobservice.api import answering, exchange, openapi, unbuilt
+from jobservice.api import answering, exchange, metering, openapi, unbuilt
 from jobservice.api.errors import MethodNotAllowed, NoSuchPath, NotBuilt
 from jobservice.api.handlers import (
     audit_logs,
     events,
     executions,
+    metrics,
     policies,
     projects,
     purges,
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *executions.ROUTES,
     *schedules.ROUTES,
     *webhooks.ROUTES,
+    *metrics.ROUTES,
     *events.ROUTES,
     *audit_logs.ROUTES,
     *purges.ROUTES,
@@ -56,7 +58,8 @@ ROUTES: tuple[Route, ...] = (
 
 
 def add_routes(app: web.Application, services: Services, routes: Sequence[Route] = ROUTES) -> None:
-    """Make `app` serve the API."""
+    """Make `app` serve the API, and measure every request to it."""
+    app.middlewares.append(metering.middleware(services.metrics))
 
     async def end_streams(_app: web.Application) -> None:
         await services.follower.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -16,10 +17,12 @@ from jobservice.api import answering, auditing, failures, reading
 from jobservice.api.errors import Forbidden, Unauthenticated
 from jobservice.api.models.base import unknown_fields
 from jobservice.api.router import Call, Permission, Route
-from jobservice.api.services import Services
+from jobservice.api.services import Installation, Services
 
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_GRAMMAR = re.compile(r"[!-~]{1,128}")
+
+METRICS_READER = Principal(user_id=None, username="metrics")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answerer = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
@@ -87,6 +90,8 @@ async def admitted(request: web.Request, services: Services, permission: Permiss
 async def _identified(
     request: web.Request, services: Services, permission: Permission
 ) -> Principal:
+    if permission is Permission.METRICS and _has_token(request, services.installation):
+        return METRICS_READER
     try:
         return await _principal(request, services)
     except DatabaseUnavailable:
@@ -99,10 +104,21 @@ async def _identified(
 def _admit(principal: Principal, permission: Permission) -> None:
     if permission is Permission.ANYBODY:
         return
+    if permission is Permission.METRICS and principal is METRICS_READER:
+        return
     if principal.is_anonymous:
         raise Unauthenticated
     if not principal.is_sysadmin:
         raise Forbidden
+
+
+def _has_token(request: web.Request, installation: Installation) -> bool:
+    """Say whether a request bears the token that reads metrics, where there is one."""
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    token = installation.metrics_token
+    if not token or scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.strip().encode(), token.encode())
 
 
 async def _principal(request: web.Request, services: Services) -> Principal:

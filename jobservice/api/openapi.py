@@ -83,7 +83,7 @@ def _responses(route: Route) -> dict[str, Any]:
 def _error_statuses(route: Route) -> set[int]:
     # Wrong credentials are refused even where none are needed.
     statuses = {*route.errors, 401, 500}
-    if route.permission is Permission.SYSTEM_ADMINISTRATOR:
+    if route.permission is not Permission.ANYBODY:
         statuses.add(403)
     if route.body is not Nothing or route.parameters is not Nothing or route.query is not Nothing:
         statuses.add(400)

@@ -29,6 +29,8 @@ class Permission(Enum):
     """Who may send a request."""
 
     ANYBODY = auto()
+    # A system administrator, or who has the token that reads metrics and nothing else.
+    METRICS = auto()
     SYSTEM_ADMINISTRATOR = auto()
 
 

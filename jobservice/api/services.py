@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from access.authentication import Authenticator
@@ -11,6 +11,7 @@ from jobservice.endpoints import Endpoints
 from jobservice.following import Follower
 from jobservice.health import Health
 from jobservice.hooks import Hooks
+from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.projects import Projects
 
@@ -22,6 +23,7 @@ class Installation:
     version: str
     external_url: str
     storage_path: Path
+    metrics_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class Services:
     policies: Policies
     projects: Projects
     hooks: Hooks
+    metrics: Metrics
     follower: Follower
     health: Health
     installation: Installation

@@ -20,6 +20,7 @@ from jobservice.errors import CannotListen
 from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
+from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.probing import Probes
 from jobservice.projects import Projects
@@ -83,6 +84,7 @@ def _application(parts: Parts, tasks: TaskQueue) -> web.Application:
 
 
 def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> Services:
+    token = parts.settings.metrics_token
     probes = Probes(database=parts.database, queue=tasks, storage_path=parts.storage_path)
     return Services(
         database=parts.database,
@@ -95,12 +97,14 @@ def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> S
             secrets=HookSecrets(parts.keyring),
             transport=parts.hook_transport,
         ),
+        metrics=Metrics(parts.database),
         follower=Follower(parts.database),
         health=probes.health(),
         installation=Installation(
             version=metadata.version("transship"),
             external_url=parts.settings.external_url,
             storage_path=parts.storage_path,
+            metrics_token=token.get_secret_value() if token else "",
         ),
     )
 

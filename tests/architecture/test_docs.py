@@ -14,6 +14,7 @@ from adapters import plugins
 from config import settings
 from jobservice.api import application, failures, router
 from jobservice.cli import exit_codes, main
+from jobservice.domain import metric
 from registry import errors as registry_errors
 from tests.architecture import sources
 from tests.breaks import __main__ as breaks
@@ -63,6 +64,12 @@ def test_help_knows_every_command() -> None:
 @pytest.mark.parametrize("code", exit_codes.ExitCode)
 def test_an_exit_code_is_described(code: exit_codes.ExitCode) -> None:
     assert f"| {code.value} | {code.name} |" in page("exit-codes.md")
+
+
+@pytest.mark.parametrize("told", metric.METRICS, ids=lambda told: told.name)
+def test_a_metric_is_described(told: metric.Metric) -> None:
+    labels = ", ".join(f"`{label}`" for label in told.labels)
+    assert f"| `{told.name}` | {told.kind} | {labels} |" in page("metrics.md")
 
 
 @pytest.mark.parametrize("kind", sorted(plugins.kinds()))

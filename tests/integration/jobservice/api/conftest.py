@@ -22,6 +22,7 @@ from jobservice.following import Follower
 from jobservice.health import Health, Unhealthy
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
+from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.projects import Projects
 from protocol.guard import Guard
@@ -30,6 +31,8 @@ from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from tests.fakes.registry.server import FakeRegistry
 from tests.integration.jobservice.api.caller import PASSWORD, Caller
+
+METRICS_TOKEN = "reads-metrics-and-nothing-else"
 
 
 @pytest.fixture
@@ -91,9 +94,13 @@ async def services(
         projects=Projects(database=database, registry=local_registry),
         hooks=Hooks(database=database, secrets=HookSecrets(keyring), transport=hook_transport),
         follower=Follower(database),
+        metrics=Metrics(database),
         health=Health(probes={"core": works, "database": works, "redis": broken}),
         installation=Installation(
-            version="0.0.1", external_url="http://t.example:8080", storage_path=tmp_path
+            version="0.0.1",
+            external_url="http://t.example:8080",
+            storage_path=tmp_path,
+            metrics_token=METRICS_TOKEN,
         ),
     )
 
