@@ -53,6 +53,17 @@ async def resume(database: Database, held: Held) -> bool:
     return resumed
 
 
+async def resume_job_types(database: Database) -> tuple[str, ...]:
+    """Let every job type go on; return those that were held back."""
+    async with database.transaction() as connection:
+        resumed = await rows.remove_job_types(connection)
+        await dispatching.ring(connection, DISPATCH_CHANNEL)
+        for job_type in resumed:
+            held = Held(scope=PauseScope.JOB_TYPE, key=job_type)
+            await _record(connection, audit.Event.RESUME_QUEUE, held)
+    return resumed
+
+
 async def _record(
     connection: Connection, event: audit.Event, held: Held, comment: str = ""
 ) -> None:

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from access import audit
 from access.audit import Event
 from database.pool import Connection, Database
+from jobservice.domain import explaining
+from jobservice.domain.explaining import Finding
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
 from jobservice.errors import CannotRetry, NotFound, PreconditionFailed
+from jobservice.jobs import catalogue
 from jobservice.store import executions as executions_store
+from jobservice.store import explaining as explaining_store
 from jobservice.store import retrying as retrying_store
 from jobservice.store import stopping as stopping_store
 from jobservice.store import tasks as tasks_store
+from jobservice.store.explaining import TypeRules
 from jobservice.store.retrying import Matching
 
 BATCH = 1000
@@ -50,6 +55,23 @@ async def get(database: Database, task_id: int) -> Task:
     if found is None:
         raise NotFound("task", task_id)
     return found
+
+
+async def explain(
+    database: Database, task_id: int, *, redis_problem: str = ""
+) -> tuple[Finding, ...]:
+    """Return why a task is where it is; raise NotFound."""
+    rules = {
+        name: TypeRules(attempts=one.retry.attempts, concurrency=one.concurrency)
+        for name, one in catalogue.KNOWN.items()
+    }
+    async with database.transaction(isolation="repeatable_read", readonly=True) as connection:
+        facts = await explaining_store.facts(
+            connection, task_id, rules, redis_problem=redis_problem
+        )
+    if facts is None:
+        raise NotFound("task", task_id)
+    return explaining.explain(facts)
 
 
 async def stop(database: Database, task_id: int, *, by: str) -> Stopped:

@@ -13,7 +13,9 @@ from jobservice.api.handlers import (
     audit_logs,
     events,
     executions,
+    jobservice,
     metrics,
+    pauses,
     policies,
     projects,
     purges,
@@ -21,6 +23,7 @@ from jobservice.api.handlers import (
     schedules,
     system,
     task_history,
+    tasks,
     webhooks,
 )
 from jobservice.api.models.base import Nothing
@@ -45,6 +48,9 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *audit_logs.ROUTES,
     *purges.ROUTES,
+    *jobservice.ROUTES,
+    *tasks.ROUTES,
+    *pauses.ROUTES,
     *task_history.ROUTES,
     Route(
         method="GET",

@@ -12,6 +12,11 @@ from jobservice.jobs.registries import Registries
 from jobservice.jobs.replication_plan import ReplicationPlan
 from jobservice.jobs.replication_transfer import ReplicationTransfer
 
+# Every job type's code, to ask for its rules without building it.
+KNOWN: Mapping[str, type[JobType]] = {
+    one.name: one for one in (ReplicationPlan, ReplicationTransfer, HookDelivery)
+}
+
 
 def build(
     database: Database, registries: Registries, messages: HookDelivery | None = None

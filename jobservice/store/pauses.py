@@ -63,3 +63,22 @@ def _pause(row: Any) -> Pause:
         paused_at=row["paused_at"],
         comment=row["comment"],
     )
+
+
+OF_TASK = (
+    SELECT
+    + """
+WHERE scope = 'everything' OR (scope = 'job_type' AND key = $1)
+   OR (scope = 'policy' AND key = $2::bigint::text)
+   OR (scope = 'destination' AND key = $3::bigint::text)
+ORDER BY paused_at
+"""
+)
+
+
+async def of_task(
+    connection: Connection, *, job_type: str, policy_id: int | None, destination_id: int | None
+) -> tuple[Pause, ...]:
+    """Return what holds back a task of this type, policy and destination."""
+    rows = await connection.fetch(OF_TASK, job_type, policy_id, destination_id)
+    return tuple(_pause(row) for row in rows)

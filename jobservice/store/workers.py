@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from database.pool import Connection
 
@@ -69,3 +70,60 @@ LEAVE = "DELETE FROM jobservice.workers WHERE id = $1"
 async def leave(connection: Connection, worker_id: int) -> None:
     """Remove a worker that ends."""
     await connection.execute(LEAVE, worker_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker process that lives, and how many tasks it runs."""
+
+    id: int
+    host: str
+    pid: int
+    version: str
+    zone: str | None
+    job_types: Sequence[str]
+    slots: Mapping[str, int]
+    started_at: datetime
+    heartbeat_at: datetime
+    running: int
+
+    @property
+    def concurrency(self) -> int:
+        """How many tasks it runs at once at most."""
+        return sum(self.slots.values())
+
+
+LISTED = f"""
+SELECT id, host, pid, version, zone, job_types, slots, started_at, heartbeat_at,
+       (SELECT count(*) FROM jobservice.tasks
+        WHERE status = 'running' AND worker_id = worker.id)::integer AS running
+FROM jobservice.workers AS worker
+WHERE heartbeat_at > clock_timestamp() - interval '{ALIVE_SECONDS} seconds'
+ORDER BY id
+"""  # noqa: S608  a constant of this module
+
+
+async def listed(connection: Connection) -> tuple[Worker, ...]:
+    """Return the workers that live."""
+    return tuple(Worker(**row) for row in await connection.fetch(LISTED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A task that a worker runs."""
+
+    worker_id: int
+    task_id: int
+    job_type: str
+    started_at: datetime
+
+
+RUNNING = """
+SELECT worker_id, id AS task_id, job_type, started_at FROM jobservice.tasks
+WHERE status = 'running' ORDER BY worker_id, id
+"""
+
+
+async def running(connection: Connection) -> tuple[Slot, ...]:
+    """Return what runs where."""
+    return tuple(Slot(**row) for row in await connection.fetch(RUNNING))

@@ -13,6 +13,7 @@ PURE = (
     "jobservice/domain/cron.py",
     "jobservice/domain/endpoint.py",
     "jobservice/domain/execution.py",
+    "jobservice/domain/explaining.py",
     "jobservice/domain/fire_time.py",
     "jobservice/domain/lane.py",
     "jobservice/domain/limits.py",

@@ -14,7 +14,7 @@ from adapters import plugins
 from config import settings
 from jobservice.api import application, failures, router
 from jobservice.cli import exit_codes, main
-from jobservice.domain import metric
+from jobservice.domain import explaining, metric
 from registry import errors as registry_errors
 from tests.architecture import sources
 from tests.breaks import __main__ as breaks
@@ -92,6 +92,11 @@ def test_a_path_of_the_api_is_described(path: str) -> None:
 )
 def test_an_error_code_of_the_api_is_described(status: int, code: str) -> None:
     assert f"| {status} | `{code}` |" in page("errors.md")
+
+
+@pytest.mark.parametrize("code", explaining.Code)
+def test_a_reason_why_a_task_does_not_run_is_described(code: explaining.Code) -> None:
+    assert f"| `{code.value}` |" in page("tasks.md")
 
 
 @pytest.mark.parametrize("code", sorted(registry_errors.CODES))
