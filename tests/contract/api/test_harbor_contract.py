@@ -18,14 +18,14 @@ from jobservice.api.router import Permission, Route
 DATA = Path(__file__).parent.parent / "data" / "harbor_v2.json"
 HARBOR: dict[str, Any] = json.loads(DATA.read_text())
 OURS = openapi.document(application.ROUTES, version="0")
-TAGS = set("registry jobservice replication ping health systeminfo schedule auditlog purge".split())
+TAGS = {
     "registry",
+    "jobservice",
     "replication",
     "ping",
     "health",
     "systeminfo",
     "schedule",
-    "jobservice",
     "auditlog",
     "purge",
 }
