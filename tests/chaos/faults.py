@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,12 @@ IDLE_CONNECTIONS = 300
 TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+CLAIMS_OF_THE_LAST = 30
+# The first release writes progress without a lock, and so sometimes after the task has ended.
+LEFT_BEHIND = """
+DELETE FROM jobservice.task_progress AS progress USING jobservice.tasks AS task
+WHERE task.id = progress.task_id AND task.status <> 'running'
 """
 
 Fault = Callable[[Strike], Awaitable[None]]
@@ -160,12 +166,15 @@ async def previous_release(strike: Strike) -> None:
     worker.tree = tree
     try:
         await strike.restart(worker, signal.SIGTERM)
-        await asyncio.sleep(strike.times(25, 10))
+        await strike.has_claimed(worker, CLAIMS_OF_THE_LAST)
         await strike.kill(worker)
-        await asyncio.sleep(strike.times(10, 5))
+        await strike.has_claimed(worker, CLAIMS_OF_THE_LAST)
     finally:
         worker.tree = ROOT
         await strike.restart(worker, signal.SIGTERM)
+    connection = await strike.house.connect()
+    await connection.execute(LEFT_BEHIND)
+    await connection.close()
 
 
 ALL: Mapping[str, Fault] = {
@@ -210,10 +219,23 @@ def mixed(seconds: float) -> Fault:
         while loop.time() < until:
             async with asyncio.TaskGroup() as group:
                 for fault in strike.chance.sample(MIXABLE, AT_ONCE):
-                    group.create_task(_one_of_many(fault, strike))
+                    group.create_task(_run(fault, strike))
 
     return mix
 
 
-async def _one_of_many(fault: Fault, strike: Strike) -> None:
+def beside(long: Fault, short: Sequence[Fault]) -> Fault:
+    """Return a fault that is one long one, with others after each other beside it."""
+
+    async def both(strike: Strike) -> None:
+        """one beside others"""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_run(long, strike))
+            for fault in short:
+                await fault(strike)
+
+    return both
+
+
+async def _run(fault: Fault, strike: Strike) -> None:
     await fault(strike)

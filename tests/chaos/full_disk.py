@@ -8,15 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import asyncpg
+
 from jobservice.supervisor.errors import CannotStart
 from tests.chaos.faults import Fault
+from tests.chaos.load import WEATHER
 from tests.chaos.strike import Strike
 
 NAME = "full-disk"
 FULL_SECONDS = 15
 SMALL, LARGE = "size=64m", "size=512m"
 # What Postgres needs to begin with does not fit into 64 MiB with room to work; it is filled up.
-FILLER_BYTES = 1024 * 1024
+FILLER_BYTES = 64 * 1024
+WRITE = """
+CREATE TEMPORARY TABLE much AS
+SELECT repeat(md5(number::text), 30) FROM generate_series(1, 1100) AS number
+"""
 
 
 class CannotMount(Exception):
@@ -43,9 +50,12 @@ def fault(disk: Path) -> Fault:
         postgres = strike.house.postgres
         _shrink(disk)
         _fill(filler)
+        refused = 0
         for _ in range(FULL_SECONDS):
             _fill(filler)
+            refused += await _is_refused(strike)
             await asyncio.sleep(1)
+        assert refused, "PostgreSQL found room on a full disk"
         filler.unlink()
         _run("mount", "-o", f"remount,{LARGE}", str(disk))
         if not postgres.alive():
@@ -56,6 +66,19 @@ def fault(disk: Path) -> Fault:
         await asyncio.sleep(8)
 
     return full
+
+
+async def _is_refused(strike: Strike) -> bool:
+    """Whether PostgreSQL cannot write a megabyte, or cannot be reached at all."""
+    try:
+        connection = await asyncpg.connect(strike.house.postgres.dsn(), timeout=2)
+        try:
+            await connection.execute(WRITE)
+        finally:
+            connection.terminate()
+    except WEATHER:
+        return True
+    return False
 
 
 def _shrink(disk: Path) -> None:

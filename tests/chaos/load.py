@@ -123,7 +123,11 @@ class Load:
         number = self.started
         destination = self.receiver_id if number % LOCAL_EVERY else 0
         filters = [{"type": "name", "value": "library/app*"}]
-        body = policy(f"chaos-{number}", dest_namespace=f"library/run{number}", filters=filters)
+        body = policy(
+            f"chaos-{number}",
+            dest_namespace=f"library/{self.house.folder.name}{number}",
+            filters=filters,
+        )
         body |= {
             "src_registry": {"id": self.source_id},
             "dest_registry": {"id": destination},

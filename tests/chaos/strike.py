@@ -13,6 +13,7 @@ from tests.chaos.load import Load
 from tests.chaos.receiver import Receiver
 
 LEASE_SECONDS = 25.0
+CLAIM_SECONDS = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +59,16 @@ class Strike:
             await self.house.start_worker(worker)
             self.receiver.pids.add(worker.pid)
 
+    async def has_claimed(self, worker: Worker, count: int) -> None:
+        """Wait until a worker's process has claimed so many tasks."""
+        connection = await self.house.connect()
+        try:
+            async with asyncio.timeout(CLAIM_SECONDS):
+                while await connection.fetchval(CLAIMS, worker.pid) < count:  # noqa: ASYNC110 - rows
+                    await asyncio.sleep(0.2)
+        finally:
+            await connection.close()
+
     async def leader(self) -> Worker:
         """Return the worker that leads; wait until one does."""
         connection = await self.house.connect()
@@ -73,6 +84,10 @@ class Strike:
             await connection.close()
 
 
+CLAIMS = """
+SELECT count(*) FROM jobservice.task_events JOIN chaos.workers USING (worker_id)
+WHERE pid = $1 AND becomes = 'running'
+"""
 LEADS = """
 SELECT chaos.role_of(worker_id) FROM jobservice.leader WHERE lease_until > clock_timestamp()
 """

@@ -259,7 +259,9 @@ class _Judge:
         claims = [row["since"] for row in self._events if row["becomes"] == "running"]
         for server, at in strike.back:
             first = next((since - at for since in claims if since >= at), None)
-            if first is not None and server == "redis":
+            # With the leader gone as well, the next one comes first.
+            alone = not any(hit < at < hit + RECOVERY_SECONDS for _, hit in strike.hits)
+            if first is not None and server == "redis" and alone:
                 self._verdict.redis_seconds = max(first, self._verdict.redis_seconds or 0)
             elif first is not None:
                 waits.append(first)

@@ -13,7 +13,9 @@ import gzip
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,9 +57,9 @@ def main() -> None:
 def _demo_kept(tree: Path, folder: Path) -> Iterator[Path]:
     """Run a release's demo and yield the folder of its instance, whose servers still run."""
     subprocess.run(
-        [sys.executable, "-m", "jobservice.cli.main", "demo", "--keep"],
+        [_python(tree, folder / "venv"), "-m", "jobservice.cli.main", "demo", "--keep"],
         cwd=tree,
-        env={**process.ENVIRONMENT, "TMPDIR": str(folder), "PYTHONPATH": str(tree)},
+        env={**process.ENVIRONMENT, "TMPDIR": str(folder)},
         check=True,
     )
     (stage,) = folder.glob("transship-demo-*")
@@ -68,6 +70,15 @@ def _demo_kept(tree: Path, folder: Path) -> Iterator[Path]:
             process.Process(int(file.read_text())).stop(
                 signal.SIGTERM, timeout_seconds=STOP_SECONDS
             )
+
+
+def _python(tree: Path, folder: Path) -> Path:
+    """Return an interpreter that, with all it starts, runs these sources and our libraries."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    # A line is a folder; no .pth file in there is read, so that our own sources stay out.
+    (packages / "release.pth").write_text(f"{tree}\n{sysconfig.get_path('purelib')}\n")
+    return folder / "bin" / "python"
 
 
 def _dump(house: Path) -> bytes:
