@@ -16,7 +16,13 @@ from jobservice.hook_secrets import HookSecrets
 from jobservice.jobs import catalogue, hook_delivery
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
-from jobservice.maintenance import endpoint_checks, outbox_reader, registry_care, sweeper
+from jobservice.maintenance import (
+    endpoint_checks,
+    outbox_reader,
+    overdue_watch,
+    registry_care,
+    sweeper,
+)
 from jobservice.maintenance.scheduler import Scheduler
 from jobservice.store.sweeping import Keep
 
@@ -69,6 +75,7 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
                 Scheduler(parts.database, starters.build()).service(),
                 sweeper.service(parts.database, _keep(settings)),
                 outbox_reader.service(parts.database, external_url=settings.external_url),
+                overdue_watch.service(parts.database),
             )
             await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 from database.pool import Connection
 from jobservice.domain.hook_payloads.runs import Background, EndedTask
+from jobservice.domain.schedule import Schedule
 
 OUTBOX_CHANNEL = "jobservice_outbox"
 AGAIN_SECONDS = 300
@@ -67,6 +68,30 @@ WHERE id = $1
 async def postpone(connection: Connection, row: Row) -> None:
     """Let a row that could not be handed on wait."""
     await connection.execute(POSTPONE, row.id)
+
+
+# What is told is remembered by the next fire time: it moves on with every one that passes.
+ADD_OVERDUE = f"""
+WITH told AS (
+    UPDATE jobservice.schedules SET told_overdue_at = coalesce(next_fire_time, updated_at)
+    WHERE id = $1 AND told_overdue_at IS DISTINCT FROM coalesce(next_fire_time, updated_at)
+    RETURNING id, vendor_type, vendor_id, cron
+)
+INSERT INTO jobservice.outbox (kind, facts)
+SELECT '{Kind.SCHEDULE_OVERDUE}', jsonb_build_object(
+    'schedule_id', id, 'vendor_type', vendor_type, 'vendor_id', vendor_id, 'cron', cron,
+    'due_at', $2::timestamptz, 'last_success_at', $3::timestamptz)
+FROM told
+RETURNING id, pg_notify('{OUTBOX_CHANNEL}', '')
+"""  # noqa: S608  constants of this module
+
+
+async def add_overdue(connection: Connection, schedule: Schedule) -> bool:
+    """Add that a schedule is overdue; False if this was told for its next fire time before."""
+    since = max(schedule.last_success_at or schedule.updated_at, schedule.updated_at)
+    due_at = next(iter(schedule.timing.fire_times(since)), since)
+    added = await connection.fetchval(ADD_OVERDUE, schedule.id, due_at, schedule.last_success_at)
+    return added is not None
 
 
 RUN = """
