@@ -28,6 +28,8 @@ ALTER TABLE access.audit_log SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 CREATE INDEX executions_listed ON jobservice.executions (vendor_type, id);
 CREATE INDEX executions_by_status ON jobservice.executions (vendor_type, status, id);
 CREATE INDEX executions_by_trigger ON jobservice.executions (vendor_type, trigger, id);
+CREATE INDEX executions_by_policy_listed ON jobservice.executions
+    (vendor_type, coalesce(policy_id, 0), id);
 CREATE INDEX executions_by_start ON jobservice.executions (vendor_type, created_at, id);
 CREATE INDEX executions_by_end ON jobservice.executions
     (vendor_type, coalesce(ended_at, timestamptz '9999-12-31 00:00:00+00'), id);

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -89,20 +89,38 @@ class ApiClient:
         body: Json | None = None,
     ) -> Reply:
         """Send one request below /api/v2.0 and return the good answer; raise ServerError."""
-        parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        request = self._request(method, path, query or {}, body)
+        async with await self.transport.send(request) as answer:
+            content = await answer.read(ANSWER_LIMIT_BYTES)
+            if answer.status >= FIRST_ERROR:
+                raise _refusal(self.login, request, answer, content)
+            return Reply(answer.headers, content)
+
+    @asynccontextmanager
+    async def opened(
+        self, path: str, *, query: Mapping[str, object], headers: Mapping[str, str]
+    ) -> AsyncIterator[Answer]:
+        """Open an answer that goes on, to be read as it comes; raise ServerError."""
+        request = self._request("GET", path, query, None)
+        request = replace(request, headers={**request.headers, **headers})
+        async with await self.transport.send(request) as answer:
+            if answer.status >= FIRST_ERROR:
+                content = await answer.read(ANSWER_LIMIT_BYTES)
+                raise _refusal(self.login, request, answer, content)
+            yield answer
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, object], body: Json | None
+    ) -> Request:
+        parameters = {name: value for name, value in query.items() if value is not None}
         suffix = f"?{urlencode(parameters)}" if parameters else ""
-        request = Request(
+        return Request(
             operation=f"{method} {path}",
             method=method,
             url=URL(f"{self.login.url}{ROOT}{path}{suffix}", encoded=True),
             headers=self._headers(body is not None),
             body=json.dumps(body).encode() if body is not None else None,
         )
-        async with await self.transport.send(request) as answer:
-            content = await answer.read(ANSWER_LIMIT_BYTES)
-            if answer.status >= FIRST_ERROR:
-                raise _refusal(self.login, request, answer, content)
-            return Reply(answer.headers, content)
 
     async def listed(self, path: str, **query: object) -> list[Json]:
         """Return every row of a list, page after page."""

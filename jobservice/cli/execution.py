@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobservice.cli import api_client, printing, watching
+from jobservice.cli import api_client, printing, task_history, watching
 from jobservice.cli.api_client import ApiClient, Json
 
 PATH = "/replication/executions"
@@ -129,19 +129,53 @@ def log(
     identity: Identity,
     task: Annotated[int, typer.Argument(metavar="TASK", min=1)],
     *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the task ends.")
+    ] = False,
+    search: Annotated[
+        str | None, typer.Option("--search", help="Only lines that contain this, in any case.")
+    ] = None,
     as_json: printing.AsJson = False,
 ) -> None:
     """Show what a task wrote down."""
 
-    async def ask() -> str:
+    async def ask() -> str | None:
         async with api_client.connected() as client:
+            if follow or search:
+                await client.get(f"{PATH}/{identity}")
+                await task_history.show_log(
+                    client, task, follow=follow, search=search, machine=as_json
+                )
+                return None
             return await client.text(f"{PATH}/{identity}/tasks/{task}/log")
 
     text = asyncio.run(ask())
+    if text is None:
+        return
     if as_json:
         printing.as_json({"id": task, "lines": text.splitlines()})
     else:
         printing.line(text.rstrip("\n"))
+
+
+@app.command()
+def timeline(
+    task: Annotated[int, typer.Argument(metavar="TASK", min=1)],
+    *,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Show every step of a task's life: when, by which worker, and why."""
+
+    async def ask() -> list[Json]:
+        async with api_client.connected() as client:
+            return await task_history.timeline(client, task)
+
+    steps = asyncio.run(ask())
+    if as_json:
+        printing.as_json(steps)
+        return
+    for line in task_history.lines(steps):
+        printing.line(line)
 
 
 async def _with_policy_names(client: ApiClient, found: list[Json]) -> list[Json]:

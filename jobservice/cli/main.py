@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "remote": "jobservice.cli.remote",
     "policy": "jobservice.cli.policy",
     "execution": "jobservice.cli.execution",
+    "event": "jobservice.cli.event",
     "schedule": "jobservice.cli.schedule",
     "project": "jobservice.cli.project",
     "hook": "jobservice.cli.hook",

@@ -24,6 +24,11 @@ def as_json(value: object) -> None:
     line(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def compact(value: object) -> None:
+    """Print a value as JSON on one line, for what has no end."""
+    line(json.dumps(value, ensure_ascii=False))
+
+
 def rows(found: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, machine: bool) -> None:
     """Print rows; `columns` maps a heading to the dotted path of its value."""
     if machine:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Final
 
-from jobservice.cli import display
-from jobservice.cli.api_client import ApiClient, Json
+from jobservice.cli import display, event_stream
+from jobservice.cli.api_client import ApiClient, Json, ServerError
 from jobservice.cli.errors import CommandError
+from protocol.errors import ProtocolError
 
 POLL_SECONDS: Final = 0.5
 IN_PROGRESS: Final = "InProgress"
+UNFINISHED: Final = ("pending", "running")
 SUCCEEDED: Final = "Succeed"
 FAILED: Final = "Failed"
 COUNTS: Final = ("total", "succeed", "failed", "in_progress", "stopped")
@@ -19,26 +22,71 @@ EXAMPLES: Final = 3
 
 
 async def until_it_ends(client: ApiClient, execution_id: int, *, quiet: bool) -> Json:
-    """Return the execution as it ended, showing its counts as they change unless `quiet`.
+    """Return the execution as it ended, showing how far it is as that changes unless `quiet`.
 
-    Raise CommandError, with the reasons, unless it succeeded; but not when `quiet`.
+    Listens to the server's events; asks again and again where that does not work. Raise
+    CommandError, with the reasons, unless it succeeded; but not when `quiet`.
     """
-    live = sys.stderr.isatty() and not quiet
-    shown = ""
+    screen = _Screen(quiet=quiet)
+    await _listen(client, execution_id, screen)
     while True:
         execution: Json = await client.get(f"/replication/executions/{execution_id}")
-        line = summary(execution)
-        if line != shown and not quiet:
-            print(f"\r\033[K{line}" if live else line, end="" if live else "\n", file=sys.stderr)  # noqa: T201 - progress
-            sys.stderr.flush()
-            shown = line
+        screen.show(summary(execution))
         if execution["status"] != IN_PROGRESS:
-            if live:
-                print(file=sys.stderr)  # noqa: T201 - the end of the live line
+            screen.end()
             if not quiet:
                 await _want_success(client, execution)
             return execution
         await asyncio.sleep(POLL_SECONDS)
+
+
+class _Screen:
+    """One line that changes on a terminal, a line for each change in a pipe; nothing if quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._is_live = sys.stderr.isatty() and not quiet
+        self._shown = ""
+
+    def show(self, line: str) -> None:
+        """Show a line unless it stands there already."""
+        if line == self._shown or self._quiet:
+            return
+        text, end = (f"\r\033[K{line}", "") if self._is_live else (line, "\n")
+        print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201 - progress
+        self._shown = line
+
+    def end(self) -> None:
+        """Leave the live line."""
+        if self._is_live:
+            print(file=sys.stderr)  # noqa: T201 - the end of the live line
+
+
+async def _listen(client: ApiClient, execution_id: int, screen: _Screen) -> None:
+    """Show what the server tells until the execution has ended, or the server tells no more."""
+    with contextlib.suppress(ServerError, ProtocolError):
+        async for event in event_stream.events(client, f"/executions/{execution_id}/events"):
+            if event.name != "execution":
+                continue
+            if event.data["status"] not in UNFINISHED:
+                return
+            screen.show(progress(event.data))
+
+
+def progress(told: Json) -> str:
+    """Return one line about an execution that goes on; what nobody can tell is left out."""
+    ended = told["succeeded"] + told["failed"] + told["stopped"]
+    parts = [f"{ended} of {told['total']} tasks"]
+    if told["failed"]:
+        parts.append(f"{told['failed']} failed")
+    total = told["bytes_total"]
+    of_total = f" of {display.size(total)}" if total is not None else ""
+    parts.append(f"{display.size(told['bytes_done'])}{of_total}")
+    if told["bytes_per_second"] is not None:
+        parts.append(f"{display.size(told['bytes_per_second'])}/s")
+    if told["seconds_left"] is not None:
+        parts.append(f"{told['seconds_left']} s left")
+    return f"execution {told['id']}: {told['status']}, {', '.join(parts)}"
 
 
 def summary(execution: Json) -> str:

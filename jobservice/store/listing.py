@@ -120,8 +120,9 @@ async def _bounded(
         page=FUZZY_LIMIT + 1,
         page_size=1,
     )
-    statement = select(replace(table, select=f"SELECT FROM {table.source}"), newest)
-    row = await connection.fetchrow(statement.sql, *statement.parameters)
+    writer = _Writer(table.columns)
+    sql = _found(writer, table, newest)
+    row = await connection.fetchrow(sql, *writer.parameters)
     if row is None:
         return listing, None
     start = Between(field="id", low=row[f"{_KEY}0"] + 1)
@@ -186,15 +187,28 @@ class _Writer:
 
 
 def select(table: Table, listing: Listing) -> Statement:
-    """Return the statement for one page and a row more, which tells whether there is a next."""
+    """Return the statement for one page and a row more, which tells whether there is a next.
+
+    The page's keys are found first, which an index may do alone, and then what is shown of it.
+    """
     writer = _Writer(table.columns, table.sorts)
-    cursor = listing.cursor
-    keys = [_turned(order) if cursor and cursor.backwards else order for order in listing.keys]
-    shown = "".join(f"{writer.key(order)} AS {_KEY}{n}, " for n, order in enumerate(keys))
-    chosen = table.select.strip().removeprefix("SELECT").lstrip()
-    # Without columns of its own, the keys alone.
-    base = f"SELECT {shown if chosen[:4] != 'FROM' else shown.removesuffix(', ') + ' '}{chosen}"
-    order = ", ".join(f"{_KEY}{n}{_direction(o)}" for n, o in enumerate(keys))
+    found = _found(writer, table, listing)
+    order = _ordering(_keys(listing), "page.")
+    columns, _, source = table.select.strip().removeprefix("SELECT").rpartition("\nFROM ")
+    shown = "".join(f", page.{_KEY}{n}" for n in range(len(_keys(listing))))
+    sql = (
+        f"SELECT {columns.strip()}{shown} FROM ({found}) AS page JOIN {source} ON"  # noqa: S608  no value is in the text
+        f" {table.columns['id']} = page.page_id ORDER BY {order}"
+    )
+    return Statement(sql=sql, parameters=tuple(writer.parameters))
+
+
+def _found(writer: _Writer, table: Table, listing: Listing) -> str:
+    """Return the query for the ids and sort keys of a page."""
+    keys, cursor = _keys(listing), listing.cursor
+    shown = "".join(f", {writer.key(order)} AS {_KEY}{n}" for n, order in enumerate(keys))
+    base = f"SELECT {table.columns['id']} AS page_id{shown} FROM {table.source}"  # noqa: S608  no value is in the text
+    order = _ordering(keys)
     beyond = [writer.beyond(keys, cursor.key)] if cursor else []
     branches = [
         f"{base}{writer.where(conditions, *beyond)} ORDER BY {order}"
@@ -206,9 +220,17 @@ def select(table: Table, listing: Listing) -> Statement:
         union = " UNION ALL ".join(f"({branch} LIMIT {each})" for branch in branches)
         sql = f"SELECT * FROM ({union}) AS branches ORDER BY {order}"  # noqa: S608  no value is in the text
     limit, offset = writer.parameter(listing.page_size + 1), writer.parameter(listing.offset)
-    return Statement(
-        sql=f"{sql} LIMIT {limit} OFFSET {offset}", parameters=tuple(writer.parameters)
-    )
+    return f"{sql} LIMIT {limit} OFFSET {offset}"
+
+
+def _keys(listing: Listing) -> list[Order]:
+    """Return the sort keys in the direction in which the page is read."""
+    backwards = listing.cursor is not None and listing.cursor.backwards
+    return [_turned(order) if backwards else order for order in listing.keys]
+
+
+def _ordering(keys: Sequence[Order], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{_KEY}{n}{_direction(order)}" for n, order in enumerate(keys))
 
 
 def count(source: str, listing: Listing, columns: Mapping[str, str]) -> Statement:

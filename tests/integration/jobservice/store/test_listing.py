@@ -44,7 +44,11 @@ async def test_pages_by_cursor_are_the_pages_by_number(
     connection: Connection, order: tuple[Order, ...]
 ) -> None:
     await connection.execute(
-        "UPDATE jobservice.executions SET policy_id = NULL, plan_status = NULL WHERE id % 3 = 0"
+        "WITH unfinished AS (UPDATE jobservice.executions"
+        " SET policy_id = NULL, plan_status = NULL, total = total + 1 WHERE id % 3 = 0"
+        " RETURNING id)"
+        " INSERT INTO jobservice.tasks (execution_id, job_type, queue, page)"
+        " SELECT id, 'act', 'transfer', 2 FROM unfinished"
     )
     whole = ids(await executions_store.page(connection, Listing(order=order, page_size=100)))
     assert len(whole) == 100
