@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from protocol.content import ContentStore, ListedArtifact
 from protocol.credential import Credential
+from protocol.gate import Gate
 
 if TYPE_CHECKING:
     from protocol.transport import Transport
@@ -43,6 +44,7 @@ class AdapterContext:
     """Everything a factory is given.
 
     `layout_roots` are the directories beneath which OCI layouts may live; none means no layouts.
+    `gate` is awaited before each request to the registry, where its rate is limited.
     """
 
     endpoint: Endpoint
@@ -50,6 +52,7 @@ class AdapterContext:
     transport: Transport
     local_registry: Registry | None = None
     layout_roots: tuple[Path, ...] = ()
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

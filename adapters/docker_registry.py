@@ -36,6 +36,7 @@ class DockerRegistryAdapter(Adapter):
             insecure=context.endpoint.insecure,
             ca_certificate=context.endpoint.ca_certificate,
         )
+        self.client.limit(context.gate)
 
     @property
     @override

@@ -15,6 +15,7 @@ from jobservice.domain.endpoint import (
     secret_context,
 )
 from protocol.credential import Credential
+from protocol.gate import Gate
 from protocol.transport import Transport
 from registry.service import Registry
 
@@ -48,7 +49,9 @@ class Connector:
             if kind != LAYOUT_KIND or self._layout_roots
         }
 
-    def adapter(self, endpoint: Endpoint, credential: Credential | None) -> Adapter:
+    def adapter(
+        self, endpoint: Endpoint, credential: Credential | None, gate: Gate | None = None
+    ) -> Adapter:
         """Return an adapter; whoever asked for it closes it. Raise UnknownKind, BrokenPlugin."""
         return plugins.build(
             AdapterContext(
@@ -57,6 +60,7 @@ class Connector:
                 transport=self._transport,
                 local_registry=self._local_registry,
                 layout_roots=self._layout_roots,
+                gate=gate,
             )
         )
 

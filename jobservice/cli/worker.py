@@ -12,6 +12,7 @@ from config.settings import Settings
 from jobservice import composing, logging, queue, signals, starters, working
 from jobservice.checking import Checker
 from jobservice.cli import process_settings
+from jobservice.coordination import RateLimits
 from jobservice.hook_secrets import HookSecrets
 from jobservice.jobs import catalogue, hook_delivery
 from jobservice.jobs.hook_delivery import HookDelivery
@@ -51,9 +52,12 @@ def run(
 
 async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
     stop = signals.stop_requested()
-    async with composing.composed(
-        settings, environment, name="transship worker", connections=CONNECTIONS
-    ) as parts:
+    async with (
+        composing.composed(
+            settings, environment, name="transship worker", connections=CONNECTIONS
+        ) as parts,
+        RateLimits.connected(parts.redis_dsn) as rates,
+    ):
         setup = working.Setup(
             postgres_dsn=parts.postgres_dsn,
             redis_dsn=parts.redis_dsn,
@@ -64,7 +68,7 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
             },
             zone=None if settings.zone == queue.DEFAULT_ZONE else settings.zone,
         )
-        registries = Registries(parts.database, parts.connector)
+        registries = Registries(parts.database, parts.connector, rates)
         messages = HookDelivery(parts.database, parts.hook_transport, HookSecrets(parts.keyring))
         try:
             job_types = catalogue.build(parts.database, registries, messages)

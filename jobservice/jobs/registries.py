@@ -12,11 +12,14 @@ from weakref import WeakValueDictionary
 
 from adapters.base import Adapter, Endpoint
 from database.pool import Database
+from jobservice.coordination import RateLimits
 from jobservice.domain.endpoint import LOCAL_ID, StoredEndpoint
 from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.errors import EndpointChanged
 from jobservice.store import endpoints as endpoints_store
+from jobservice.store import workers as workers_store
 from protocol.credential import Credential
+from protocol.gate import Gate
 from replication.context import CopyContext
 from replication.memory import DestinationMemory
 from replication.turns import Turns
@@ -27,7 +30,9 @@ _IDLE_PAIRS: Final = 8
 class Connector(Protocol):
     """What is needed to build adapters; jobservice.connecting has it."""
 
-    def adapter(self, endpoint: Endpoint, credential: Credential | None) -> Adapter:
+    def adapter(
+        self, endpoint: Endpoint, credential: Credential | None, gate: Gate | None = None
+    ) -> Adapter:
         """Return an adapter; whoever asked for it closes it."""
         ...
 
@@ -55,7 +60,10 @@ class Pair:
 class Registries:
     """Pairs by execution. The unused ones are closed, the longest unused first."""
 
-    def __init__(self, database: Database, connector: Connector) -> None:
+    def __init__(
+        self, database: Database, connector: Connector, rates: RateLimits | None = None
+    ) -> None:
+        self._rates = rates
         self._database = database
         self._connector = connector
         self._open: dict[int, Pair] = {}
@@ -118,4 +126,14 @@ class Registries:
         if stored is None or (stored.settings.kind, stored.settings.url) != (end.kind, end.url):
             raise EndpointChanged(end.name, end.url)
         trusting = replace(endpoint, ca_certificate=stored.settings.ca_certificate)
-        return self._connector.adapter(trusting, self._connector.credential(stored))
+        gate = await self._gate(stored)
+        return self._connector.adapter(trusting, self._connector.credential(stored), gate)
+
+    async def _gate(self, stored: StoredEndpoint) -> Gate | None:
+        """Return what keeps requests to the rate of a registry, if it has one."""
+        rate = stored.settings.handling.limits.requests_per_second
+        if self._rates is None or rate is None:
+            return None
+        async with self._database.connection() as connection:
+            workers = await workers_store.count_alive(connection)
+        return self._rates.gate(stored.id, rate, workers=workers)

@@ -53,7 +53,7 @@ class ReplicationPlan(JobType):
         snapshot = PolicySnapshot.from_json(dict(run.task.snapshot))
         progress = _PlanProgress.from_json(run.task.checkpoint)
         try:
-            with counting.requests_made() as made:
+            with explaining.naming_the_busy(snapshot), counting.requests_made() as made:
                 if not progress.is_done:
                     await self._plan(run, snapshot, progress)
         except ExecutionStopped:

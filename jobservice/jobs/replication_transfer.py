@@ -20,7 +20,7 @@ from replication import run as replication_run
 from replication.limits import Bandwidth
 from replication.progress import Silence
 from replication.tally import Settled
-from replication.transfer import Outcome, Transfer
+from replication.transfer import Outcome, Transfer, TransferReport
 
 NAME = "replication_transfer"
 QUEUE = "transfer"
@@ -52,6 +52,19 @@ class ReplicationTransfer(JobType):
             destination=f"{snapshot.destination.url} {transfer.destination_repository}",
             digest=str(transfer.digest),
         )
+        with explaining.naming_the_busy(snapshot):
+            report, requests = await self._copy(run, snapshot, transfer)
+        for omitted in report.omitted:
+            run.note("omitted", what=omitted)
+        return Succeeded(
+            result={**report.to_json(), "requests": requests},
+            unchanged=report.outcome is Outcome.UP_TO_DATE,
+        )
+
+    async def _copy(
+        self, run: Run, snapshot: PolicySnapshot, transfer: Transfer
+    ) -> tuple[TransferReport, int]:
+        """Return what the copy came to, and how many requests it took."""
         async with self._registries.pair(run.task.execution_id, snapshot) as pair:
             context = replace(
                 pair.context,
@@ -64,12 +77,7 @@ class ReplicationTransfer(JobType):
                 report = await replication_run.perform(
                     transfer, pair.source, pair.destination, context
                 )
-        for omitted in report.omitted:
-            run.note("omitted", what=omitted)
-        return Succeeded(
-            result={**report.to_json(), "requests": made.total},
-            unchanged=report.outcome is Outcome.UP_TO_DATE,
-        )
+        return report, made.total
 
     @override
     def explain(self, error: Exception) -> Failed | Snoozed:

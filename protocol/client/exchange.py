@@ -18,6 +18,7 @@ from protocol.answer import Answer
 from protocol.client import faults, tokens
 from protocol.credential import Credential
 from protocol.errors import ExchangeError, RateLimited, Refused, Rejected, Unauthorized, Unavailable
+from protocol.gate import Gate
 from protocol.request import Request, Stream, redacted
 from protocol.transport import Transport
 
@@ -79,6 +80,7 @@ class Exchange:
         self.base = base
         self.text = str(base).rstrip("/")
         self.patience = patience
+        self.gate: Gate | None = None
         self.requests: Counter[tuple[str, str]] = Counter()
         self.warnings: dict[str, None] = {}
         self.reach = guard.Reach.PUBLIC
@@ -156,6 +158,8 @@ class Exchange:
             trust=self._trust,
             on_hop=lambda method, hop: self._count(method, call.kind, hop),
         )
+        if own and self.gate is not None:
+            await self.gate.admit()
         answer = await self.transport.send(request)
         if "Warning" in answer.headers:
             self._note_warnings(answer)

@@ -15,6 +15,7 @@ from protocol.client.memory import Memory
 from protocol.client.repository import RemoteRepository
 from protocol.credential import Credential
 from protocol.errors import InvalidInput, NotFound, Unsupported
+from protocol.gate import Gate
 from protocol.tls import Trust
 from protocol.transport import Transport
 
@@ -100,6 +101,10 @@ class RegistryClient:
         sends blobs in chunks from the start.
         """
         return RemoteRepository(self._exchange, self._memory, name, writes=writes, chunked=chunked)
+
+    def limit(self, gate: Gate | None) -> None:
+        """Await `gate` before each request to the registry, those for tokens aside."""
+        self._exchange.gate = gate
 
     async def ping(self) -> None:
         """Return when a registry answers and lets us in; raise an ExchangeError otherwise."""

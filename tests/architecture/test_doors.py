@@ -21,7 +21,7 @@ DOORS = {
     ),
     "Redis": (
         ("arq", "redis"),
-        ("jobservice/queue.py", "jobservice/worker.py", "jobservice/wake*.py"),
+        ("jobservice/queue.py", "jobservice/worker.py", "jobservice/coordination.py"),
     ),
     "HTTP to registries": (
         (

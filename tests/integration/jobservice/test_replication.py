@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,23 +17,26 @@ from database.pool import Database
 from database.sealing import Keyring
 from jobservice import executions
 from jobservice.connecting import Connector
+from jobservice.coordination import RateLimits
 from jobservice.domain.endpoint import EndpointSettings
 from jobservice.domain.execution import Execution, ExecutionStatus, NewExecution
+from jobservice.domain.limits import EndpointLimits
 from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint, TriggerKind
 from jobservice.domain.task import TaskStatus
 from jobservice.jobs import catalogue, replication_plan
 from jobservice.jobs.base import JobType
 from jobservice.jobs.registries import Registries
-from jobservice.store import endpoints
+from jobservice.store import endpoints, limits
 from protocol.transport import Transport
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from replication.policy import Filter, FilterKind, ReplicationPolicy
 from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.jobservice.conftest import Jobs, working_at
+from tests.integration.jobservice.conftest import Jobs, until, working_at
 
 KIND = "docker-registry"
+PER_SECOND = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +83,16 @@ class House:
         """Start an execution and wait for its end."""
         return await self.jobs.ended(await self.start(snapshot))
 
-    def worker(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
         """A worker with the product's job types."""
-        return working_at(self.dsn, self.valkey_url, self._job_types)
+        async with RateLimits.connected(self.valkey_url) as rates:
 
-    def _job_types(self, database: Database) -> Mapping[str, JobType]:
-        return catalogue.build(database, Registries(database, self.connector))
+            def job_types(database: Database) -> Mapping[str, JobType]:
+                return catalogue.build(database, Registries(database, self.connector, rates))
+
+            async with working_at(self.dsn, self.valkey_url, job_types):
+                yield
 
 
 @pytest.fixture
@@ -235,3 +243,52 @@ async def test_a_source_that_does_not_answer_fails_the_execution_with_its_reason
         execution = await house.run(await house.snapshot())
     assert execution.status is ExecutionStatus.FAILED
     assert "listing the repositories at the source failed" in execution.status_text
+
+
+async def test_a_registry_that_asks_for_patience_holds_back_all_of_its_tasks_at_once(
+    house: House,
+) -> None:
+    for number in range(4):
+        house.source.repository(f"team/app{number}").put_image("1.0")
+    house.destination.faults.add(
+        Fault(method="PUT", kind="manifest", status=429, headers={"Retry-After": "3600"})
+    )
+    snapshot = await house.snapshot()
+    async with house.worker():
+        execution_id = await house.start(snapshot)
+
+        async def is_postponed() -> bool:
+            return bool(
+                await house.jobs.one(
+                    "SELECT count(*) FROM jobservice.endpoint_limits"
+                    " WHERE endpoint_id = $1 AND postponed_until > now() + interval '50 minutes'",
+                    snapshot.destination.endpoint_id,
+                )
+            )
+
+        await until(is_postponed)
+        waiting = [t for t in await house.jobs.tasks(execution_id) if t.status == "pending"]
+        assert waiting
+        assert {task.attempt for task in waiting} == {1}
+        snoozed = [task for task in waiting if task.not_before is not None]
+        assert "429" in snoozed[0].reason
+        await executions.stop(house.jobs.database, execution_id)
+        await house.jobs.ended(execution_id)
+
+
+async def test_requests_keep_to_a_registrys_rate(house: House) -> None:
+    for number in range(3):
+        house.source.repository(f"team/app{number}").put_image("1.0")
+    snapshot = await house.snapshot()
+    async with house.jobs.database.connection() as connection:
+        await limits.put(
+            connection,
+            snapshot.source.endpoint_id,
+            EndpointLimits(requests_per_second=PER_SECOND),
+        )
+    begun = monotonic()
+    async with house.worker():
+        ended = await house.run(snapshot)
+    assert ended.status is ExecutionStatus.SUCCEEDED
+    asked = house.source.requests.count()
+    assert monotonic() - begun > (asked - PER_SECOND) / PER_SECOND - 0.3
