@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
@@ -10,6 +11,7 @@ import pytest
 
 from database.pool import Connection, Database
 from database.sealing import Keyring, generate_key
+from jobservice import logging as service_logging
 from jobservice.domain.hook_delivery import DeliveryStatus
 from jobservice.domain.task import Claimed
 from jobservice.errors import StillUnderWay
@@ -369,3 +371,26 @@ async def test_who_lost_the_task_writes_nothing(
         await hook_deliveries.note(connection, zombie, code=200, body="", arrived=True)
     (delivery,) = await house.deliveries(hook_id)
     assert (delivery.attempts, delivery.delivered_at) == (0, None)
+
+
+async def test_every_line_inside_a_task_names_it_and_none_shows_a_secret(
+    house: House,
+    receiver: Receiver,
+    capsys: pytest.CaptureFixture[str],
+    product_logging: None,  # noqa: ARG001  puts back what is configured here
+) -> None:
+    service_logging.configure()
+    hook_id = await house.hook(receiver)
+    async with house.working():
+        await house.jobs.start([{}, {"do": "fail"}])
+        delivery = await house.settled(hook_id)
+    text = capsys.readouterr().err
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    wanted = {"task_failed", "task_succeeded", "hook_answered"}
+    inside = [one for one in lines if one["event"] in wanted]
+    assert {one["event"] for one in inside} == wanted
+    assert all({"execution", "task", "attempt"} <= set(one) for one in inside)
+    (answered,) = (one for one in inside if one["event"] == "hook_answered")
+    assert (answered["task"], answered["event_id"]) == (delivery.task_id, delivery.event_id)
+    assert AUTHORIZATION not in text
+    assert SECRET not in text
