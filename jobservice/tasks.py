@@ -12,7 +12,7 @@ from jobservice.domain import explaining
 from jobservice.domain.explaining import Finding
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
-from jobservice.errors import CannotRetry, NotFound, PreconditionFailed
+from jobservice.errors import CannotRetry, InvalidRequest, NotFound, PreconditionFailed
 from jobservice.jobs import catalogue
 from jobservice.store import executions as executions_store
 from jobservice.store import explaining as explaining_store
@@ -43,7 +43,14 @@ class Retried:
 
 
 async def page(database: Database, listing: Listing) -> Rows[Task]:
-    """Return one page of the tasks of all executions; fields as in store.tasks.COLUMNS."""
+    """Return one page of the tasks of all executions; fields as in store.tasks.ALL_COLUMNS.
+
+    Raise InvalidRequest for an order that no index has.
+    """
+    if any(order.field != "id" for order in listing.order):
+        raise InvalidRequest(
+            ["sort: tasks of all executions are shown by id; ask for those of one execution"]
+        )
     async with database.connection() as connection:
         return await tasks_store.page_of_all(connection, listing)
 

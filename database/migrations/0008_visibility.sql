@@ -35,6 +35,7 @@ CREATE INDEX executions_by_end ON jobservice.executions
     (vendor_type, coalesce(ended_at, timestamptz '9999-12-31 00:00:00+00'), id);
 
 CREATE INDEX tasks_by_status ON jobservice.tasks (execution_id, status, id);
+CREATE INDEX tasks_by_type ON jobservice.tasks (job_type, status, id);
 
 -- What the ended tasks of an execution took, kept by triggers: whichever release settles a task, it
 -- is added once, in the same transaction.

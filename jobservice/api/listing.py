@@ -59,7 +59,7 @@ def answer(
     if given := ", ".join(filter(None, links)):
         response.headers["Link"] = given
     if found.searched is not None:
-        told = f"k=~v looked at the newest {found.searched} that the other conditions leave"
+        told = f"of what indexes find, the newest {found.searched} were looked through"
         response.headers.add("Warning", f'299 transship "{told}"')
     return response
 

@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 
 # Among how many of the newest rows a fuzzy condition looks, in tables that grow without end.
 FUZZY_LIMIT: Final = 10_000
-BRANCH_LIMIT: Final = 16
+BRANCH_LIMIT: Final = 32
 # An absent time, to sort by: after all others.
 FAR = "timestamptz '9999-12-31 00:00:00+00'"
 
@@ -50,7 +50,8 @@ class Table:
     `select` is a SELECT without WHERE that yields one row for each of `source`. `columns` are the
     expressions of fields, `sorts` those to sort by where a column may be absent. AnyOf conditions
     on fields in `split` become one branch for each value, so that an index on the column and then
-    the order serves each. In an `endless` table fuzzy conditions look at the newest rows only.
+    the order serves each. In an `endless` table fuzzy conditions look at the newest rows only, and
+    so do those on fields without an index: `indexed` names the others, if not all have one.
     """
 
     select: str
@@ -59,6 +60,14 @@ class Table:
     sorts: Mapping[str, str] = field(default_factory=dict)
     split: frozenset[str] = frozenset()
     endless: bool = False
+    indexed: frozenset[str] | None = None
+
+    def is_served(self, condition: Condition) -> bool:
+        """Say whether an index finds what fulfils the condition."""
+        if not self.endless:
+            return True
+        has_index = self.indexed is None or condition.field in self.indexed
+        return has_index and not isinstance(condition, Contains)
 
 
 async def page(
@@ -110,9 +119,9 @@ def _after(keys: Sequence[Key], *, there: bool) -> Cursor | None:
 async def _bounded(
     connection: Connection, table: Table, listing: Listing
 ) -> tuple[Listing, int | None]:
-    """Where a fuzzy condition could read a table without end, keep it to the newest rows."""
-    exact = tuple(c for c in listing.conditions if not isinstance(c, Contains))
-    if not table.endless or len(exact) == len(listing.conditions):
+    """Where a condition could read a table without end, keep it to the newest rows."""
+    exact = tuple(c for c in listing.conditions if table.is_served(c))
+    if len(exact) == len(listing.conditions):
         return listing, None
     newest = Listing(
         conditions=exact,

@@ -9,7 +9,7 @@ import pytest
 
 from bench import history
 from database.pool import Connection, Database
-from jobservice import executions
+from jobservice import executions, tasks
 from jobservice.domain.listing import AnyOf, Condition, Contains, Equals, Listing, Order, Rows
 from jobservice.errors import InvalidRequest
 from jobservice.store import executions as executions_store
@@ -181,3 +181,32 @@ async def test_a_fuzzy_condition_looks_at_the_newest_rows_of_an_endless_table(
     exact = Equals(field="policy_id", value=7)
     found = await listing_sql.page(connection, endless, Listing(conditions=(fuzzy, exact)), dict)
     assert found.searched is None
+
+
+async def test_tasks_of_all_executions_are_found_by_type_and_status(
+    database: Database,
+) -> None:
+    async with database.connection() as connection:
+        await history.write(connection, executions=50, tasks=2_000, large=500)
+        await connection.execute(
+            "INSERT INTO jobservice.tasks (execution_id, job_type, queue, page) VALUES"
+            " (3, 'act', 'transfer', 2), (4, 'act', 'transfer', 2);"
+            "UPDATE jobservice.executions SET total = total + 1, plan_status = NULL"
+            " WHERE id IN (3, 4)"
+        )
+        latest = (Order(field="id", descending=True),)
+        for conditions, total in (
+            ((Equals(field="status", value="pending"),), 2),
+            ((Equals(field="job_type", value="act"),), 2),
+            ((Equals(field="job_type", value="nothing"),), 0),
+            ((Equals(field="execution_id", value=3), Equals(field="status", value="pending")), 1),
+        ):
+            listing = Listing(conditions=conditions, order=latest, page_size=1)
+            found = await tasks_store.page_of_all(connection, listing)
+            assert found.total == total
+            assert found.searched is None
+            assert (found.after is not None) is (found.total > 1)
+        by_worker = Listing(conditions=(Equals(field="worker_id", value=7),), order=latest)
+        assert (await tasks_store.page_of_all(connection, by_worker)).total == 0
+    with pytest.raises(InvalidRequest, match="by id"):
+        await tasks.page(database, Listing(order=(Order(field="start_time"),)))
