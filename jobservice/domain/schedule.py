@@ -206,6 +206,13 @@ def plan(when: Timing, vendor: Vendor, *, after: datetime) -> Planned | None:
     return Planned(fire_time=times[0], due_at=times[0] + _jitter(vendor, times[0], bound))
 
 
+def plan_anew(schedule: Schedule, *, now: datetime) -> Planned | None:
+    """Return what is next as seen from a moment, if that is sooner than what was planned."""
+    found = plan(schedule.timing, schedule.vendor, after=now)
+    known = [one for one in (found, schedule.planned) if one is not None]
+    return min(known, key=lambda one: one.fire_time, default=None)
+
+
 def decide(schedule: Schedule, planned: Planned, *, now: datetime) -> Decision:
     """Say what a due schedule does.
 

@@ -75,6 +75,7 @@ class Scheduler:
         """Fire everything that is due, then set the alarm for what is due next."""
         if await self._is_paused():
             return
+        await self._database.run(self._follow_the_clock)
         # What was on time and is due again by now is fired in the next round.
         while await self._round():
             pass
@@ -90,6 +91,15 @@ class Scheduler:
                 log.info("schedules_resumed")
         self._pause = pause
         return pause is not None
+
+    async def _follow_the_clock(self, connection: Connection) -> None:
+        """Plan anew, after a clock that was ahead was set back, what waits for that future."""
+        now = await self._clock(connection)
+        for schedule in await firing.lock_ahead(connection, now, types=list(self._starters)):
+            planned = domain.plan_anew(schedule, now=now)
+            if planned != schedule.planned:
+                log.warning("schedule_planned_anew", schedule=schedule.id)
+                await firing.advance(connection, schedule.id, planned)
 
     async def _round(self) -> int:
         """Fire each schedule that is due once; return how many stepped on."""

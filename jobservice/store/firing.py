@@ -12,8 +12,10 @@ from jobservice.domain.listing import Rows
 from jobservice.domain.schedule import Fire, FireOutcome, Planned, Schedule
 from jobservice.store import schedules
 
-# How long what became of a fire time is kept.
+# What became of a fire time is kept for so long, and for so many of them: a clock that is ahead
+# must not sweep away what keeps it from firing twice when it is set back.
 KEPT = timedelta(days=90)
+KEPT_COUNT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,24 @@ async def lock_due(connection: Connection, schedule_id: int, now: datetime) -> S
     return schedules.schedule_of(row) if row else None
 
 
+AHEAD = (
+    schedules.SELECT
+    + """
+WHERE enabled AND (next_fire_at > $1 OR next_fire_at IS NULL) AND vendor_type = ANY($2)
+      AND greatest(last_fire_at, updated_at) > $1 + interval '1 minute'
+FOR NO KEY UPDATE OF schedules SKIP LOCKED
+"""
+)
+
+
+async def lock_ahead(
+    connection: Connection, now: datetime, *, types: Sequence[str]
+) -> tuple[Schedule, ...]:
+    """Return schedules whose next fire time was found while the clock was ahead, locked."""
+    rows = await connection.fetch(AHEAD, now, types)
+    return tuple(schedules.schedule_of(row) for row in rows)
+
+
 CLAIM = """
 INSERT INTO jobservice.schedule_fires (schedule_id, fire_time, fired_at, outcome, detail)
 VALUES ($1, $2, $3, 'refused', 'not told')
@@ -73,7 +93,7 @@ async def claim(
     return bool(await connection.fetchval(CLAIM, schedule_id, fire_time, now))
 
 
-FINISH = """
+FINISH = f"""
 WITH told AS (
     UPDATE jobservice.schedule_fires
     SET outcome = $3, execution_id = $4, detail = $5
@@ -81,10 +101,13 @@ WITH told AS (
 ), marked AS (
     UPDATE jobservice.executions SET schedule_id = $1 WHERE id = $4
 ), swept AS (
-    DELETE FROM jobservice.schedule_fires WHERE schedule_id = $1 AND fire_time < $6
+    DELETE FROM jobservice.schedule_fires
+    WHERE schedule_id = $1 AND fire_time < $6 AND fire_time <= (
+        SELECT fire_time FROM jobservice.schedule_fires
+        WHERE schedule_id = $1 ORDER BY fire_time DESC OFFSET {KEPT_COUNT} LIMIT 1)
 )
 UPDATE jobservice.schedules SET last_fire_at = $7 WHERE id = $1
-"""
+"""  # noqa: S608  a constant of this module
 
 
 async def finish(connection: Connection, schedule_id: int, fire: Fire) -> None:

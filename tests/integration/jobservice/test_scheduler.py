@@ -103,6 +103,11 @@ UPDATE jobservice.executions SET plan_status = $2, started_at = now() WHERE id =
 RETRIED = """
 UPDATE jobservice.executions SET plan_status = 'succeeded', ended_at = $2 WHERE id = $1
 """
+OLD_FIRES = """
+INSERT INTO jobservice.schedule_fires (schedule_id, fire_time, fired_at, outcome, detail)
+SELECT $1, $2::timestamptz - number * interval '1 min', $2, 'skipped', 'of old'
+FROM generate_series(1, 1100) AS number
+"""
 ENDED_AT = "SELECT ended_at FROM jobservice.executions WHERE id = $1"
 
 
@@ -160,6 +165,23 @@ async def test_a_clock_that_jumps_back_fires_nothing_twice(house: House) -> None
     assert await house.one(EXECUTIONS) == 1
     await house.at(NOON + 25 * HOUR)
     assert await house.fired(schedule_id) == [("03 13:00", "started"), ("04 13:00", "started")]
+
+
+async def test_a_clock_that_was_far_ahead_keeps_no_schedule_waiting_for_that_future(
+    house: House,
+) -> None:
+    schedule_id = await house.schedule("0 0 * * * *", ends_at=NOON + timedelta(days=300))
+    await house.at(NOON + timedelta(days=365))
+    assert (await house.get(schedule_id)).planned is None
+    await house.at(NOON + 0.5 * HOUR)
+    await house.at(NOON + HOUR)
+    for hours in (2, 3):
+        await house.at(NOON + hours * HOUR)
+    assert await house.fired(schedule_id) == [
+        ("03 13:00", "started"),
+        ("03 14:00", "started"),
+        ("03 15:00", "started"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -284,13 +306,16 @@ async def test_a_success_after_the_schedule_is_gone_hurts_nobody(house: House) -
     assert await house.one(EXECUTIONS) == 1
 
 
-async def test_what_became_of_fire_times_is_kept_for_ninety_days(house: House) -> None:
-    schedule_id = await house.schedule("0 0 0 * * *")
-    for day in range(1, 101):
-        await house.at(NOON.replace(hour=0) + timedelta(days=day))
+@pytest.mark.parametrize(("days", "kept"), [(1, 1101), (80, 1101), (200, 1000)])
+async def test_what_became_of_fire_times_is_kept_for_ninety_days_and_a_thousand_times(
+    house: House, days: int, kept: int
+) -> None:
+    schedule_id = await house.schedule("0 0 * * * *")
+    await house.one(OLD_FIRES, schedule_id, NOON - timedelta(days=days))
+    await house.at(NOON + HOUR)
     fires = await house.fires(schedule_id)
-    assert len(fires) == 91
-    assert fires[-1].fire_time == NOON.replace(hour=0) + timedelta(days=100)
+    assert len(fires) == kept
+    assert fires[-1].fire_time == NOON + HOUR
 
 
 async def test_it_sleeps_until_the_next_fire_time_and_is_woken_by_a_change(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
@@ -90,6 +91,17 @@ def test_jitter_is_bounded_and_the_same_for_everybody(
         after = planned.fire_time
     # No run is due when the next one's fire time has come.
     assert all(one.due_at < next_one.fire_time for one, next_one in pairwise(due))
+
+
+def test_what_was_planned_is_planned_anew_where_that_is_sooner() -> None:
+    planned = Planned(fire_time=NOON + HOUR, due_at=NOON + HOUR)
+    for known in (planned, Planned(fire_time=NOON + 9 * HOUR, due_at=NOON + 9 * HOUR), None):
+        row = replace(stored(timing()), planned=known)
+        assert schedule.plan_anew(row, now=NOON) == planned
+    due = replace(stored(timing()), planned=planned)
+    assert schedule.plan_anew(due, now=NOON + HOUR) == planned
+    ended = stored(timing(ends_at=NOON))
+    assert schedule.plan_anew(ended, now=NOON) is None
 
 
 def test_jitter_spreads_what_fires_at_the_same_time() -> None:
