@@ -69,6 +69,7 @@ check: $(DEV_STAMP)
 
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.jobs
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks

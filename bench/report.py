@@ -28,15 +28,23 @@ def write(path: Path, results: Results, *, runs: int) -> list[str]:
     """Put the tables into the page; return the bounds that do not hold."""
     failed: list[str] = []
     tables = "\n\n".join(_tables(results, failed))
-    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    text = (
-        f"{_BEGIN}\n\nMedians of {runs}, the programs in turn; {where}; load average "
-        f"{os.getloadavg()[0]:.1f} at the end.\n\n{tables}\n\n{_END}"
-    )
-    page = path.read_text() if path.exists() else f"# Benchmarks\n\n{_BEGIN}\n{_END}\n"
-    pattern = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.DOTALL)
-    path.write_text(pattern.sub(lambda _: text, page))
+    put(path, _BEGIN, f"Medians of {runs}, the programs in turn; {where()}\n\n{tables}")
     return failed
+
+
+def put(path: Path, begin: str, text: str) -> None:
+    """Put a text into the page, between the line that says it is generated and the next end."""
+    page = path.read_text() if path.exists() else "# Benchmarks\n"
+    if begin not in page:
+        page += f"\n{begin}\n{_END}\n"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(_END)}", re.DOTALL)
+    path.write_text(pattern.sub(lambda _: f"{begin}\n\n{text}\n\n{_END}", page))
+
+
+def where() -> str:
+    """Say on what it was measured."""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    return f"{machine}; load average {os.getloadavg()[0]:.1f} at the end."
 
 
 def _tables(results: Results, failed: list[str]) -> Iterator[str]:

@@ -92,12 +92,8 @@ class Service:
         """Run a policy to its end; what the whole installation took meanwhile."""
         before = sum(seconds for seconds, _ in _processes(self.pid))
         started = time.monotonic()
-        execution = self._create("/replication/executions", {"policy_id": policy})
-        path = f"/replication/executions/{execution}"
-        while (found := self._ask("GET", path)[1])["status"] == "InProgress":
-            if time.monotonic() - started > _RUN_SECONDS:
-                raise CommandFailed(f"policy {policy} is not done after {_RUN_SECONDS} s")
-            time.sleep(_POLL_SECONDS)
+        execution, _ = self.start(policy)
+        found = self.ended(execution)
         wall = time.monotonic() - started
         if found["status"] != "Succeed":
             raise CommandFailed(f"policy {policy} ended as {found['status']}: {found}")
@@ -107,6 +103,22 @@ class Service:
             cpu_seconds=sum(seconds for seconds, _ in after) - before,
             peak_bytes=max(peak for _, peak in after),
         )
+
+    def start(self, policy: int) -> tuple[int, float]:
+        """Start a policy; return the execution and when that was accepted, by our clock."""
+        execution = self._create("/replication/executions", {"policy_id": policy})
+        return execution, time.time()
+
+    def ended(self, execution: int) -> dict[str, Any]:
+        """Return an execution when it has ended."""
+        give_up_at = time.monotonic() + _RUN_SECONDS
+        found: dict[str, Any] = {"status": "InProgress"}
+        while found["status"] == "InProgress":
+            if time.monotonic() > give_up_at:
+                raise CommandFailed(f"execution {execution} is not done after {_RUN_SECONDS} s")
+            time.sleep(_POLL_SECONDS)
+            found = self._ask("GET", f"/replication/executions/{execution}")[1]
+        return found
 
     def _create(self, path: str, body: dict[str, Any]) -> int:
         headers, _ = self._ask("POST", path, body)

@@ -121,13 +121,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task that a plan adds to its execution; zone and priority are the execution's if None."""
+    """A task that a plan adds to its execution; zone and priority are the execution's if None.
+
+    While an unfinished task of the type has the same `unique_key`, no second one is added.
+    """
 
     job_type: str
     queue: str
     parameters: Mapping[str, Any]
     zone: str | None = None
     priority: int | None = None
+    unique_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,9 @@ def stored_page(page: PlannedPage, policy: ReplicationPolicy, progress: _PlanPro
     """Return what is written for a page of the plan."""
     return PlanPage(
         number=progress.number,
-        tasks=[_task(transfer.to_json()) for transfer in page.transfers],
+        tasks=[
+            replication_transfer.ReplicationTransfer.task(transfer) for transfer in page.transfers
+        ],
         settled=[
             *(_failed(failure, policy) for failure in page.failures),
             *(() if page.transfers else _up_to_date(page, policy)),

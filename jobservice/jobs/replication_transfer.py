@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import structlog
 from typing_extensions import override
@@ -12,8 +13,9 @@ from jobservice.domain.policy import PolicySnapshot
 from jobservice.domain.retrying import RetryRule
 from jobservice.domain.task import Progress
 from jobservice.jobs import explaining
-from jobservice.jobs.base import Answer, Failed, JobType, Run, Snoozed, Succeeded
+from jobservice.jobs.base import Answer, Failed, Run, Snoozed, Succeeded
 from jobservice.jobs.registries import Registries
+from jobservice.jobs.typed import TypedJobType
 from protocol import counting
 from protocol.descriptor import Descriptor
 from replication import run as replication_run
@@ -28,21 +30,34 @@ QUEUE = "transfer"
 log = structlog.get_logger(__name__)
 
 
-class ReplicationTransfer(JobType):
+class ReplicationTransfer(TypedJobType[Transfer]):
     """Parameters: replication.transfer.Transfer. Result: TransferReport and `requests` made."""
 
     name: ClassVar[str] = NAME
     queue: ClassVar[str] = QUEUE
+    parameters: ClassVar[type[Transfer]] = Transfer
     retry: ClassVar[RetryRule] = RetryRule(attempts=3, first_seconds=2, longest_seconds=60)
 
     def __init__(self, registries: Registries) -> None:
         self._registries = registries
 
     @override
-    async def run(self, run: Run) -> Answer:
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Transfer:
+        """Return the transfer that a task's row holds."""
+        return Transfer.from_json(document)
+
+    @override
+    @classmethod
+    def write(cls, parameters: Transfer) -> Mapping[str, Any]:
+        """Return a transfer as a task's row holds it."""
+        return parameters.to_json()
+
+    @override
+    async def perform(self, run: Run, parameters: Transfer) -> Answer:
         """Copy; what is there already is not moved again."""
         snapshot = PolicySnapshot.from_json(dict(run.task.snapshot))
-        transfer = Transfer.from_json(run.task.parameters)
+        transfer = parameters
         if run.task.fence > 1:
             # An earlier try may have left something at the destination.
             transfer = replace(transfer, fresh=False)

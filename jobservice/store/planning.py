@@ -57,18 +57,27 @@ RETURNING id, CASE WHEN $2 > 0 THEN pg_notify('{DISPATCH_CHANNEL}', '') END
 ADD_TASKS = """
 INSERT INTO jobservice.tasks
     (execution_id, page, ordinal, job_type, queue, zone, priority, parameters, status, error,
-     result, started_at, ended_at)
+     result, started_at, ended_at, unique_key)
 SELECT $1, $2, new.ordinality, new.job_type, new.queue, coalesce(new.zone, execution.zone),
        coalesce(new.priority, execution.priority), new.parameters::jsonb, new.status,
        new.error::jsonb, new.result::jsonb, CASE WHEN new.status <> 'pending' THEN now() END,
-       CASE WHEN new.status <> 'pending' THEN now() END
+       CASE WHEN new.status <> 'pending' THEN now() END, new.unique_key
 FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
-            $9::text[], $10::text[])
+            $9::text[], $10::text[], $11::text[])
      WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, status, error, result,
-                             ordinality),
+                             unique_key, ordinality),
      jobservice.executions AS execution
 WHERE execution.id = $1
+ON CONFLICT (job_type, unique_key)
+    WHERE unique_key IS NOT NULL AND status IN ('pending', 'queued', 'running', 'retrying')
+    DO NOTHING
 """
+
+
+ADDED = "SELECT ordinal FROM jobservice.tasks WHERE execution_id = $1 AND page = $2"
+
+# Why a task was not planned: an unfinished one does the same.
+REPEATED = "already_under_way"
 
 
 async def write_page(connection: Connection, plan: Claimed, page: PlanPage) -> None:
@@ -81,14 +90,31 @@ async def write_page(connection: Connection, plan: Claimed, page: PlanPage) -> N
         raise LeaseLost(plan.id)
     planned = [_Row(task=task) for task in page.tasks]
     rows = [*planned, *(_Row.of(settled) for settled in page.settled)]
-    if rows:
-        await connection.execute(ADD_TASKS, plan.execution_id, page.number, *_columns(rows))
-    await outcomes.add(connection, plan.execution_id, page.left_out)
+    repeated = await _add(connection, plan, page.number, rows)
+    await outcomes.add(connection, plan.execution_id, [*page.left_out, *repeated])
     failed = sum(settled.error is not None for settled in page.settled)
     unchanged = len(page.settled) - failed
-    counted = await connection.fetchval(COUNT_NEW, plan.execution_id, len(rows), failed, unchanged)
+    added = len(rows) - len(repeated)
+    counted = await connection.fetchval(COUNT_NEW, plan.execution_id, added, failed, unchanged)
     if counted is None:
         raise ExecutionStopped(plan.execution_id)
+
+
+async def _add(
+    connection: Connection, plan: Claimed, number: int, rows: Sequence[_Row]
+) -> list[LeftOut]:
+    """Add rows; return those that were not, because an unfinished task has their unique key."""
+    if not rows:
+        return []
+    tag = await connection.execute(ADD_TASKS, plan.execution_id, number, *_columns(rows))
+    if int(tag.rpartition(" ")[2]) == len(rows):
+        return []
+    added = {row["ordinal"] for row in await connection.fetch(ADDED, plan.execution_id, number)}
+    return [
+        LeftOut(reason=REPEATED, subject=f"{row.task.job_type} {row.task.unique_key}")
+        for ordinal, row in enumerate(rows, start=1)
+        if ordinal not in added
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +123,11 @@ class _Row:
     status: TaskStatus = TaskStatus.PENDING
     error: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
+
+    @property
+    def unique_key(self) -> str | None:
+        """What is final already hinders nobody."""
+        return None if self.status.is_final else self.task.unique_key
 
     @classmethod
     def of(cls, settled: Settled) -> Self:
@@ -114,6 +145,7 @@ def _columns(rows: Sequence[_Row]) -> tuple[list[Any], ...]:
         [row.status for row in rows],
         [_json(row.error) for row in rows],
         [_json(row.result) for row in rows],
+        [row.unique_key for row in rows],
     )
 
 
