@@ -110,6 +110,18 @@ def stop(identity: Identity, *, as_json: printing.AsJson = False) -> None:
 
 
 @app.command()
+def retry(identity: Identity, *, as_json: printing.AsJson = False) -> None:
+    """Let the failed tasks of an execution try again."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found: Json = (await client.send("POST", f"/executions/{identity}/retry")).json()
+            return found
+
+    printing.retried(asyncio.run(ask()), machine=as_json)
+
+
+@app.command()
 def tasks(identity: Identity, *, as_json: printing.AsJson = False) -> None:
     """Show the tasks of an execution."""
 

@@ -53,6 +53,16 @@ def details(found: Mapping[str, Any], *, machine: bool) -> None:
             line(f"{name}: {_text(value)}")
 
 
+def retried(outcome: Mapping[str, Any], *, machine: bool) -> None:
+    """Print what a retry came to: how many tasks go, how many may not, and why."""
+    if machine:
+        as_json(outcome)
+        return
+    line(f"{outcome['retried']} tasks try again, {outcome['refused']} may not")
+    for reason in outcome["reasons"]:
+        line(reason)
+
+
 def text_at(row: Mapping[str, Any], path: str) -> str:
     """Return the value at a dotted path as text; empty where there is none."""
     value: Any = row
