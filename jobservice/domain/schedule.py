@@ -217,7 +217,8 @@ def decide(schedule: Schedule, planned: Planned, *, now: datetime) -> Decision:
     """Say what a due schedule does.
 
     On time it starts what it is there for, and the fire time after this one is next. Late it starts
-    that once or not at all, and the first fire time from now on is next.
+    that once or not at all, and the first fire time from now on is next. After its end date nothing
+    starts late.
     """
     late = now - planned.due_at
     if late <= ON_TIME:
@@ -225,6 +226,9 @@ def decide(schedule: Schedule, planned: Planned, *, now: datetime) -> Decision:
         return Decision(starts=True, detail="", planned=following)
     following = plan(schedule.timing, schedule.vendor, after=now)
     delay = timedelta(seconds=int(late.total_seconds()))
+    if schedule.timing.ends_at is not None and now > schedule.timing.ends_at:
+        detail = f"nobody could fire it for {delay}; its end date has passed"
+        return Decision(starts=False, detail=detail, planned=following)
     match schedule.timing.misfire:
         case Misfire.SKIP:
             detail = f"nobody could fire it for {delay}; skipped with everything due since"

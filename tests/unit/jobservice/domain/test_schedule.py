@@ -145,6 +145,14 @@ def test_late_it_runs_once_for_everything_that_came_due() -> None:
     assert decision.planned.fire_time == NOON + timedelta(hours=3, minutes=1)
 
 
+def test_after_its_end_date_nothing_starts_late() -> None:
+    row = stored(timing("0 * * * * *", ends_at=NOON + HOUR))
+    assert schedule.decide(row, PLANNED, now=NOON + HOUR).starts
+    decision = schedule.decide(row, PLANNED, now=NOON + HOUR + timedelta(seconds=1))
+    assert (decision.starts, decision.planned) == (False, None)
+    assert "its end date has passed" in decision.detail
+
+
 def test_late_it_skips_where_it_is_told_to() -> None:
     row = stored(timing("0 * * * * *", misfire=Misfire.SKIP))
     decision = schedule.decide(row, PLANNED, now=NOON + timedelta(hours=3, seconds=10))
