@@ -12,9 +12,10 @@ from jobservice import executions
 from jobservice.domain.execution import ExecutionStatus, LeftOut, NewExecution
 from jobservice.domain.listing import Equals, Listing
 from jobservice.domain.policy import TriggerKind
-from jobservice.domain.task import Claimed, NewTask, TaskStatus
+from jobservice.domain.task import Claimed, NewTask, Progress, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost, NotFound, PolicyRunning
-from jobservice.store import claiming, planning
+from jobservice.store import claiming, logs, planning, progress
+from jobservice.store.progress import Reading
 from tests.integration.jobservice.conftest import ERROR, claimed, settled
 
 NEW = NewExecution(
@@ -114,6 +115,27 @@ async def test_a_stale_fence_settles_nothing(database: Database) -> None:
         assert await claiming.renew(connection, [(old.id, old.fence)], lease_seconds=25) == ()
         held = await claiming.renew(connection, [(new.id, new.fence)], lease_seconds=25)
     assert [row.fence for row in held] == [new.fence]
+
+
+async def test_a_stale_fence_leaves_no_progress_and_no_log(database: Database) -> None:
+    await executions.start(database, NEW)
+    (old,) = await _claim_all(database)
+    async with database.connection() as connection:
+        assert await settled(connection, old, TaskStatus.PENDING)
+    (new,) = await _claim_all(database)
+    late, ours = (
+        Reading(task_id=task.id, fence=task.fence, progress=Progress(bytes_done=done))
+        for task, done in ((old, 1), (new, 2))
+    )
+    async with database.connection() as connection:
+        await progress.write(connection, [late])
+        assert await connection.fetchval("SELECT count(*) FROM jobservice.task_progress") == 0
+        await progress.write(connection, [ours])
+        await progress.write(connection, [late])
+        assert await connection.fetchval("SELECT bytes_done FROM jobservice.task_progress") == 2
+        chunk = logs.Chunk(task_id=old.id, fence=old.fence, sequence=1, text="late\n")
+        await logs.append(connection, [chunk])
+        assert await connection.fetchval("SELECT count(*) FROM jobservice.task_log_chunks") == 0
 
 
 async def test_a_page_of_a_lost_plan_leaves_nothing(database: Database) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from database.pool import Database
 from jobservice import executions
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.domain.task import TaskStatus
-from tests.integration.jobservice.conftest import Jobs, Worker, until
+from jobservice.jobs.base import JobType
+from tests.fakes import jobs
+from tests.integration.jobservice.conftest import Jobs, Worker, until, working_at
+
+PLANNED = "SELECT plan_status FROM jobservice.executions WHERE id = $1"
 
 
 async def test_an_execution_runs_to_its_end(worker: Worker, jobs_at: Jobs) -> None:
@@ -75,6 +81,41 @@ async def test_a_stop_reaches_a_running_task_within_two_seconds(
     assert execution.status is ExecutionStatus.STOPPED
     assert execution.stopped == 2
     assert await jobs_at.reasons("stopped") == {"stopped by alice"}
+
+
+async def test_a_worker_leaves_types_that_it_does_not_know_to_others(
+    dsn: str, valkey_url: str, jobs_at: Jobs
+) -> None:
+    """A rolling upgrade: the older worker stands at the same queue."""
+
+    def of_the_older(database: Database) -> Mapping[str, JobType]:
+        return {"plan": jobs.Plan(database)}
+
+    async with working_at(dsn, valkey_url, of_the_older), working_at(dsn, valkey_url):
+        execution = await jobs_at.ended(await jobs_at.start([{}] * 12), seconds=40)
+    assert execution.succeeded == 12
+    given_back = await jobs_at.reasons("pending")
+    assert all(re.fullmatch(r"worker \d+ does not know job type act", one) for one in given_back)
+    assert await jobs_at.one("SELECT max(attempt) FROM jobservice.tasks") == 1
+
+
+async def test_a_type_that_nobody_knows_stays_in_postgres(
+    dsn: str, valkey_url: str, jobs_at: Jobs
+) -> None:
+    def plans_only(database: Database) -> Mapping[str, JobType]:
+        return {"plan": jobs.Plan(database)}
+
+    async with working_at(dsn, valkey_url, plans_only):
+        execution_id = await jobs_at.start([{}] * 3)
+
+        async def is_planned() -> bool:
+            return await jobs_at.one(PLANNED, execution_id) is not None
+
+        await until(is_planned)
+        # Whatever the dispatcher does, it did it for this one too.
+        await jobs_at.ended(await jobs_at.start())
+    assert {task.status for task in await jobs_at.tasks(execution_id)} == {TaskStatus.PENDING}
+    assert await jobs_at.one("SELECT max(delivery) FROM jobservice.tasks WHERE NOT is_plan") == 0
 
 
 async def test_a_log_is_there_and_holds_no_secret(worker: Worker, jobs_at: Jobs) -> None:
