@@ -8,7 +8,7 @@ worker keeps to its share of the rate, by its own clock.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -60,6 +60,7 @@ class RateLimits:
     """The request rates of all registries, shared with every other worker."""
 
     def __init__(self, redis: ArqRedis) -> None:
+        self._redis: Any = redis
         self._reserve: Any = redis.register_script(RESERVE)
         self._sleep: Sleep = asyncio.sleep
         self._away_until = 0.0
@@ -88,6 +89,27 @@ class RateLimits:
         pause = share.reserve() if seconds is None else seconds
         if pause > 0:
             await self._sleep(pause)
+
+    async def ahead(self, endpoint_ids: Sequence[int]) -> Mapping[int, float]:
+        """Return how many seconds ahead of now each registry's next free moment lies, at least 0.
+
+        Nothing of those that nobody talked to lately, and nothing at all while Redis is away.
+        """
+        if not endpoint_ids or monotonic() < self._away_until:
+            return {}
+        try:
+            seconds, microseconds = await self._redis.time()
+            moments = await self._redis.mget([KEY.format(endpoint_id=one) for one in endpoint_ids])
+        except (RedisError, OSError) as error:
+            self._away_until = monotonic() + AWAY_SECONDS
+            log.warning("rate_by_share", reason=str(error) or type(error).__name__)
+            return {}
+        now = seconds + microseconds / 1e6
+        return {
+            endpoint_id: max(0.0, float(moment) / 1000 - now)
+            for endpoint_id, moment in zip(endpoint_ids, moments, strict=True)
+            if moment is not None
+        }
 
     async def _shared(self, endpoint_id: int, per_second: float) -> float | None:
         """Reserve a moment in Redis; None while it is away."""

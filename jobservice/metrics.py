@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from database.pool import Database, PoolUse
+from jobservice.coordination import RateLimits
 from jobservice.domain import counting, metric, samples, schedule
 from jobservice.domain.metric import Metric
 from jobservice.store import measuring
@@ -41,8 +42,15 @@ log = structlog.get_logger(__name__)
 class Metrics:
     """What one API process tells; nothing of it is in the library's global registry."""
 
-    def __init__(self, database: Database, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rates: RateLimits | None = None,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._database = database
+        self._rates = rates
         self._patience_seconds = patience_seconds
         self._measures: Measures | None = None
         self._good_until = 0.0
@@ -73,8 +81,20 @@ class Metrics:
         """Return everything in Prometheus' text format."""
         measures = await self._measured()
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Gathered(measures, self._database.use()))
+        ahead = await self._ahead(measures)
+        registry.register(_Gathered(measures, self._database.use(), ahead))
         return generate_latest(registry) + generate_latest(self._registry)
+
+    async def _ahead(self, measures: Measures | None) -> Mapping[int, float]:
+        """Return how far ahead the request rates of registries are reserved."""
+        if measures is None or self._rates is None:
+            return {}
+        limited = [one.endpoint_id for one in measures.registries if one.requests_per_second]
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._rates.ahead(limited)
+        except TimeoutError:
+            return {}  # a budget that nobody knows is told as a full one
 
     async def _measured(self) -> Measures | None:
         """Return what Postgres knows, None if it does not answer in time."""
@@ -97,9 +117,12 @@ class Metrics:
 class _Gathered(Collector):
     """What was read from Postgres, as families."""
 
-    def __init__(self, measures: Measures | None, pool: PoolUse) -> None:
+    def __init__(
+        self, measures: Measures | None, pool: PoolUse, ahead: Mapping[int, float]
+    ) -> None:
         self._measures = measures
         self._pool = pool
+        self._ahead = ahead
 
     @override
     def collect(self) -> Iterable[Family]:
@@ -109,7 +132,7 @@ class _Gathered(Collector):
         yield _family(metric.GATHERED, {(): float(self._measures is not None)})
         if self._measures is not None:
             yield from _of_tasks(self._measures)
-            yield from _of_registries(self._measures)
+            yield from _of_registries(self._measures, self._ahead)
             yield from _of_schedules(self._measures)
             yield from _of_workers(self._measures)
 
@@ -136,7 +159,7 @@ def _of_tasks(measures: Measures) -> Iterator[Family]:
     yield _family(metric.OUTBOX, {(): measures.outbox})
 
 
-def _of_registries(measures: Measures) -> Iterator[Family]:
+def _of_registries(measures: Measures, ahead: Mapping[int, float]) -> Iterator[Family]:
     copied = samples.copied(measures.counters, measures.registry_names)
     yield _family(metric.COPIED, {(name,): value for name, value in copied.items()})
     known = [one for one in measures.registries if one.name]
@@ -148,6 +171,14 @@ def _of_registries(measures: Measures) -> Iterator[Family]:
         metric.REGISTRY_RATE,
         {
             (one.name,): one.requests_per_second
+            for one in known
+            if one.requests_per_second is not None
+        },
+    )
+    yield _family(
+        metric.REGISTRY_BUDGET,
+        {
+            (one.name,): samples.budget(one.requests_per_second, ahead.get(one.endpoint_id, 0.0))
             for one in known
             if one.requests_per_second is not None
         },

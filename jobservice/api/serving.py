@@ -15,6 +15,7 @@ from jobservice import composing, signals
 from jobservice.api import application
 from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
+from jobservice.coordination import RateLimits
 from jobservice.endpoints import Endpoints
 from jobservice.errors import CannotListen
 from jobservice.following import Follower
@@ -46,10 +47,11 @@ async def serve(
             settings, environment, name="transship api", connections=CONNECTIONS
         ) as parts,
         TaskQueue.connected(parts.redis_dsn) as tasks,
+        RateLimits.connected(parts.redis_dsn) as rates,
     ):
         await _want_user(parts)
         runner = web.AppRunner(
-            _application(parts, tasks),
+            _application(parts, tasks, rates),
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,
@@ -75,15 +77,17 @@ async def _want_user(parts: Parts) -> None:
         )
 
 
-def _application(parts: Parts, tasks: TaskQueue) -> web.Application:
+def _application(parts: Parts, tasks: TaskQueue, rates: RateLimits) -> web.Application:
     app = web.Application()
     authenticator = Authenticator(parts.database)
     routes.register(app, parts.registry, authenticator)
-    application.add_routes(app, _services(parts, authenticator, tasks))
+    application.add_routes(app, _services(parts, authenticator, tasks, rates))
     return app
 
 
-def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> Services:
+def _services(
+    parts: Parts, authenticator: Authenticator, tasks: TaskQueue, rates: RateLimits
+) -> Services:
     token = parts.settings.metrics_token
     probes = Probes(database=parts.database, queue=tasks, storage_path=parts.storage_path)
     return Services(
@@ -97,7 +101,7 @@ def _services(parts: Parts, authenticator: Authenticator, tasks: TaskQueue) -> S
             secrets=HookSecrets(parts.keyring),
             transport=parts.hook_transport,
         ),
-        metrics=Metrics(parts.database),
+        metrics=Metrics(parts.database, rates),
         follower=Follower(parts.database),
         health=probes.health(),
         installation=Installation(

@@ -110,6 +110,12 @@ REGISTRY_RATE = Metric(
     help="Requests a second that a registry may get; absent without a limit.",
     labels=("registry",),
 )
+REGISTRY_BUDGET = Metric(
+    name="transship_registry_request_budget",
+    kind=Kind.GAUGE,
+    help="Requests that a registry with a rate limit may get at once; 0 when they wait.",
+    labels=("registry",),
+)
 REGISTRY_RUNNING = Metric(
     name="transship_registry_running_tasks",
     kind=Kind.GAUGE,
@@ -165,7 +171,7 @@ GATHERED = Metric(
 
 METRICS: Final = (
     QUEUE_TASKS, QUEUE_OLDEST, TRIES, DURATION, COPIED, RESCUES, LEASE_LOSSES, LEADER_CHANGES,
-    WORKERS, SLOTS, HOOK_DELIVERIES, OUTBOX, REGISTRY_LIMIT, REGISTRY_RATE, REGISTRY_RUNNING,
-    REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG, REQUESTS,
-    REQUEST_DURATION, POOL, GATHERED,
+    WORKERS, SLOTS, HOOK_DELIVERIES, OUTBOX, REGISTRY_LIMIT, REGISTRY_RATE, REGISTRY_BUDGET,
+    REGISTRY_RUNNING, REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG,
+    REQUESTS, REQUEST_DURATION, POOL, GATHERED,
 )  # fmt: skip

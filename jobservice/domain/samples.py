@@ -71,5 +71,10 @@ def durations(counters: Mapping[Key, float]) -> dict[tuple[str, ...], Histogram]
     return found
 
 
+def budget(per_second: float, ahead_seconds: float) -> float:
+    """Return how many requests may be sent at once: a second's worth, less what is reserved."""
+    return max(0.0, min(1.0, 1.0 - ahead_seconds)) * per_second
+
+
 def _kept(job_types: Iterable[str]) -> frozenset[str]:
     return frozenset(sorted(set(job_types))[:JOB_TYPES_LIMIT])

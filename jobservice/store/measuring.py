@@ -19,6 +19,7 @@ from jobservice.store.workers import ALIVE_SECONDS
 class RegistryUse:
     """A registry with a limit, or one that was postponed."""
 
+    endpoint_id: int
     name: str
     concurrency: int | None
     requests_per_second: float | None
@@ -57,7 +58,8 @@ SELECT id::text AS id, name FROM jobservice.endpoints
 WHERE id::text = ANY($1::text[]) LIMIT {REGISTRIES_LIMIT}
 """  # noqa: S608  a constant
 REGISTRIES = f"""
-SELECT coalesce(endpoint.name, CASE WHEN known.endpoint_id = 0 THEN 'Local' ELSE '' END) AS name,
+SELECT known.endpoint_id,
+       coalesce(endpoint.name, CASE WHEN known.endpoint_id = 0 THEN 'Local' ELSE '' END) AS name,
        known.concurrency, known.requests_per_second,
        greatest(0, extract(epoch FROM known.postponed_until - clock_timestamp()))::double precision
            AS postponed_seconds,

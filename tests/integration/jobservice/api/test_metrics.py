@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from database.pool import Database
+from jobservice.coordination import RateLimits
 from jobservice.domain import metric
 from jobservice.metrics import Metrics
 from tests.integration.jobservice.api.caller import Caller
@@ -165,3 +166,22 @@ async def test_a_database_that_does_not_answer_leaves_the_rest(dsn: str) -> None
     assert at(found, "transship_metrics_up") == 0
     assert at(found, "transship_database_pool_connections", state="maximum") == 1
     assert at(found, "transship_workers") is None
+
+
+async def test_what_is_left_of_a_request_rate_is_told(database: Database, valkey_url: str) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO jobservice.endpoint_limits (endpoint_id, requests_per_second)"
+            " VALUES (0, 100)"
+        )
+    async with RateLimits.connected(valkey_url) as rates:
+        name = "transship_registry_request_budget"
+        before = read((await Metrics(database, rates).text()).decode())
+        gate = rates.gate(0, 100.0, workers=1)
+        for _ in range(60):
+            await gate.admit()
+        after = read((await Metrics(database, rates).text()).decode())
+    assert at(before, name, registry="Local") == 100
+    left = at(after, name, registry="Local")
+    assert left is not None
+    assert 40 <= left < 100

@@ -85,3 +85,8 @@ def test_deliveries_of_hooks_are_told_in_their_own_words() -> None:
     failed = ended(TaskStatus.FAILED, job_type="hook_delivery")
     found = counting.counts([*settled, failed])
     assert samples.hooks(found) == {"delivered": 1, "failed": 1}
+
+
+@pytest.mark.parametrize(("ahead", "left"), [(0.0, 10.0), (0.4, 6.0), (1.0, 0.0), (30.0, 0.0)])
+def test_a_budget_is_a_seconds_worth_less_what_is_reserved(ahead: float, left: float) -> None:
+    assert samples.budget(10.0, ahead) == pytest.approx(left)
