@@ -90,12 +90,14 @@ class RateLimits:
         if pause > 0:
             await self._sleep(pause)
 
-    async def ahead(self, endpoint_ids: Sequence[int]) -> Mapping[int, float]:
+    async def ahead(self, endpoint_ids: Sequence[int]) -> Mapping[int, float] | None:
         """Return how many seconds ahead of now each registry's next free moment lies, at least 0.
 
-        Nothing of those that nobody talked to lately, and nothing at all while Redis is away.
+        Nothing of those that nobody talked to lately; None while Redis is away.
         """
-        if not endpoint_ids or monotonic() < self._away_until:
+        if monotonic() < self._away_until:
+            return None
+        if not endpoint_ids:
             return {}
         try:
             seconds, microseconds = await self._redis.time()
@@ -103,7 +105,7 @@ class RateLimits:
         except (RedisError, OSError) as error:
             self._away_until = monotonic() + AWAY_SECONDS
             log.warning("rate_by_share", reason=str(error) or type(error).__name__)
-            return {}
+            return None
         now = seconds + microseconds / 1e6
         return {
             endpoint_id: max(0.0, float(moment) / 1000 - now)

@@ -85,16 +85,16 @@ class Metrics:
         registry.register(_Gathered(measures, self._database.use(), ahead))
         return generate_latest(registry) + generate_latest(self._registry)
 
-    async def _ahead(self, measures: Measures | None) -> Mapping[int, float]:
-        """Return how far ahead the request rates of registries are reserved."""
+    async def _ahead(self, measures: Measures | None) -> Mapping[int, float] | None:
+        """Return how far ahead the request rates of registries are reserved; None if unknown."""
         if measures is None or self._rates is None:
-            return {}
+            return None
         limited = [one.endpoint_id for one in measures.registries if one.requests_per_second]
         try:
             async with asyncio.timeout(self._patience_seconds):
                 return await self._rates.ahead(limited)
         except TimeoutError:
-            return {}  # a budget that nobody knows is told as a full one
+            return None
 
     async def _measured(self) -> Measures | None:
         """Return what Postgres knows, None if it does not answer in time."""
@@ -118,7 +118,7 @@ class _Gathered(Collector):
     """What was read from Postgres, as families."""
 
     def __init__(
-        self, measures: Measures | None, pool: PoolUse, ahead: Mapping[int, float]
+        self, measures: Measures | None, pool: PoolUse, ahead: Mapping[int, float] | None
     ) -> None:
         self._measures = measures
         self._pool = pool
@@ -159,7 +159,7 @@ def _of_tasks(measures: Measures) -> Iterator[Family]:
     yield _family(metric.OUTBOX, {(): measures.outbox})
 
 
-def _of_registries(measures: Measures, ahead: Mapping[int, float]) -> Iterator[Family]:
+def _of_registries(measures: Measures, ahead: Mapping[int, float] | None) -> Iterator[Family]:
     copied = samples.copied(measures.counters, measures.registry_names)
     yield _family(metric.COPIED, {(name,): value for name, value in copied.items()})
     known = [one for one in measures.registries if one.name]
@@ -180,7 +180,7 @@ def _of_registries(measures: Measures, ahead: Mapping[int, float]) -> Iterator[F
         {
             (one.name,): samples.budget(one.requests_per_second, ahead.get(one.endpoint_id, 0.0))
             for one in known
-            if one.requests_per_second is not None
+            if one.requests_per_second is not None and ahead is not None
         },
     )
     yield _family(metric.REGISTRY_RUNNING, {(one.name,): one.running for one in known})

@@ -113,7 +113,7 @@ REGISTRY_RATE = Metric(
 REGISTRY_BUDGET = Metric(
     name="transship_registry_request_budget",
     kind=Kind.GAUGE,
-    help="Requests that a registry with a rate limit may get at once; 0 when they wait.",
+    help="Requests that a registry with a rate limit may get at once; absent while Redis is away.",
     labels=("registry",),
 )
 REGISTRY_RUNNING = Metric(
