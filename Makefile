@@ -70,6 +70,7 @@ check: $(DEV_STAMP)
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.jobs
+	$(BIN)/python -m bench.lists
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks

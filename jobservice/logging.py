@@ -15,36 +15,14 @@ from typing import Any
 
 import structlog
 
+from jobservice.domain import redaction
 from jobservice.task_log import TaskLog
 
-REDACTED = "***"
-TEXT_LIMIT = 16 * 1024
+REDACTED = redaction.REDACTED
+redact_text = redaction.redact_text
 _SECRET_KEYS = re.compile(
     r"(?i)(password|passwd|secret|token|authorization|credential|private_?key|api_?key)"
 )
-_SECRETS_IN_TEXT = (
-    # user:password@ or token@ in a URL
-    (re.compile(r"(?<=://)[^/\s\"']*(?=@)"), REDACTED),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}"), rf"\1 {REDACTED}"),
-    # a header as it was sent
-    (
-        re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*).*"),
-        rf"\1\2{REDACTED}",
-    ),
-    # what token endpoints and configuration files hold, as JSON
-    (
-        re.compile(r"(?i)(\"[\w-]*(?:token|secret|password|auth)\"\s*:\s*\")[^\"]*"),
-        rf"\1{REDACTED}",
-    ),
-    # signed storage URLs and token endpoints
-    (
-        re.compile(
-            r"(?i)([?&](?:[\w-]*(?:token|signature|secret|password|credential)|sig)=)[^&\s\"']+"
-        ),
-        rf"\1{REDACTED}",
-    ),
-)
-
 current_task_log: ContextVar[TaskLog | None] = ContextVar("current_task_log", default=None)
 
 EventDict = MutableMapping[str, Any]
@@ -108,20 +86,6 @@ def _redacted(key: str, value: object) -> object:
     if isinstance(value, list | tuple):
         return [_redacted("", inner) for inner in value]
     return value
-
-
-def redact_text(text: str) -> str:
-    """Return `text` without passwords in URLs, headers, bearer tokens and signatures.
-
-    Of a text that is longer than anybody reads only the beginning is looked at, and comes back.
-    """
-    if len(text) > TEXT_LIMIT:
-        # Between words: half a secret looks like none.
-        begun = max(text.rfind(" ", TEXT_LIMIT // 2, TEXT_LIMIT), TEXT_LIMIT // 2)
-        text = f"{text[:begun]}… (cut)"
-    for pattern, replacement in _SECRETS_IN_TEXT:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def to_task_log(_logger: object, _method: str, event: EventDict) -> EventDict:

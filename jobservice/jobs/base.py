@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from jobservice.domain.redaction import redact_text
 from jobservice.domain.retrying import RetryRule
 from jobservice.domain.task import Claimed, Progress, TaskError
-from jobservice.logging import redact_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from access.audit import Event
@@ -12,7 +14,9 @@ from jobservice.api.models import replication as models
 from jobservice.api.models.base import ById, Nothing
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.domain.execution import Execution
 from jobservice.domain.listing import Condition, Equals
+from jobservice.errors import NotFound
 from jobservice.policies import VENDOR_TYPE
 
 TAG = "replication"
@@ -62,19 +66,21 @@ async def start_execution(
 
 async def get_execution(call: Call[ById, Nothing, Nothing]) -> web.Response:
     """Show an execution."""
-    found = await executions.get(call.services.database, call.path.id)
+    found = await _wanted(call)
     account = await executions.account(call.services.database, call.path.id)
     return answering.json(harbor.execution(found, account))
 
 
 async def stop_execution(call: Call[ById, Nothing, Nothing]) -> web.Response:
     """Stop an execution."""
+    await _wanted(call)
     await executions.stop(call.services.database, call.path.id, by=call.principal.username)
     return web.Response()
 
 
 async def list_tasks(call: Call[ById, models.TaskListQuery, Nothing]) -> web.Response:
     """List the tasks of an execution."""
+    await _wanted(call)
     conditions = harbor.task_conditions(call.query.status, call.query.resource_type)
     asked = listing.asked(call, TASK_FIELDS, *conditions)
     found = await executions.tasks_page(call.services.database, call.path.id, asked)
@@ -83,8 +89,17 @@ async def list_tasks(call: Call[ById, models.TaskListQuery, Nothing]) -> web.Res
 
 async def get_task_log(call: Call[models.TaskPath, Nothing, Nothing]) -> web.Response:
     """Show the log of a task."""
+    await _wanted(call)
     text = await executions.task_log(call.services.database, call.path.id, call.path.task_id)
     return web.Response(text=text, content_type="text/plain")
+
+
+async def _wanted(call: Call[Any, Any, Any]) -> Execution:
+    """Return the execution of the path; raise NotFound, also for what no policy started."""
+    found = await executions.get(call.services.database, call.path.id)
+    if found.vendor_type != VENDOR_TYPE:
+        raise NotFound("execution", call.path.id)
+    return found
 
 
 ROUTES = (

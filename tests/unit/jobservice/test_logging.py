@@ -5,6 +5,7 @@ import time
 import pytest
 
 from jobservice import logging
+from jobservice.domain import redaction
 
 
 @pytest.mark.parametrize(
@@ -65,4 +66,4 @@ def test_no_text_makes_redaction_slow(piece: str) -> None:
     began = time.monotonic()
     cut = logging.redact_text(piece * (10_000_000 // len(piece)))
     assert time.monotonic() - began < 2
-    assert len(cut) < 3 * logging.TEXT_LIMIT
+    assert len(cut) < 3 * redaction.TEXT_LIMIT

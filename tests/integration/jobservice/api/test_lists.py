@@ -11,6 +11,7 @@ import pytest
 from bench import history
 from database.pool import Database
 from tests.integration.jobservice.api.caller import Caller
+from tests.integration.jobservice.conftest import Jobs
 
 LISTS = [
     "/registries",
@@ -91,6 +92,19 @@ async def test_ids_of_nobody_are_not_found_or_refused(admin: Caller, identity: s
         f"/replication/executions/{identity}/tasks/1/log",
     ):
         assert (await admin.get(path)).status in {400, 404}
+
+
+async def test_executions_of_others_are_none_of_replications(admin: Caller, jobs_at: Jobs) -> None:
+    other = await jobs_at.start([])
+    path = f"/replication/executions/{other}"
+    for answer in (
+        await admin.get(path),
+        await admin.put(path),
+        await admin.get(f"{path}/tasks"),
+        await admin.get(f"{path}/tasks/{other}/log"),
+    ):
+        assert (answer.status, answer.code) == (404, "NOT_FOUND")
+    assert (await admin.get("/replication/executions")).json == []
 
 
 def links(header: str) -> dict[str, str]:
