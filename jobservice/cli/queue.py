@@ -105,13 +105,20 @@ def resume(
 def stop(
     job_type: Annotated[str, typer.Argument(metavar="TYPE|all")],
     *,
+    running: Annotated[bool, typer.Option("--running", help="What runs of it, too.")] = False,
     as_json: printing.AsJson = False,
 ) -> None:
-    """Stop everything that waits of a job type; what runs goes on."""
+    """Stop everything that waits of a job type; what runs goes on, unless asked otherwise."""
+    if running and job_type == ALL:
+        raise UsageError("--running goes with one job type")
 
     async def ask() -> None:
         async with api_client.connected() as client:
-            await client.send("PUT", f"{QUEUES}/{job_type}", body={"action": "stop"})
+            if running:
+                body = {"job_type": job_type, "running": True}
+                await client.send("POST", "/tasks/stop", body=body)
+            else:
+                await client.send("PUT", f"{QUEUES}/{job_type}", body={"action": "stop"})
 
     asyncio.run(ask())
     _tell("job_type", job_type, "has nothing waiting any more", machine=as_json)

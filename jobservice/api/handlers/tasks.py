@@ -7,7 +7,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from access.audit import Event
-from jobservice import tasks
+from jobservice import queues, tasks
 from jobservice.api import answering, listing
 from jobservice.api.models import task as models
 from jobservice.api.models.base import ById, Nothing, OwnQuery
@@ -80,6 +80,18 @@ async def retry_execution(call: Call[ById, OwnQuery, Nothing]) -> web.Response:
     return answering.json(_outcome(found))
 
 
+async def stop_type(call: Call[Nothing, OwnQuery, models.StopWish]) -> web.Response:
+    """Stop everything of a job type."""
+    await queues.want_type(call.services.database, call.body.job_type)
+    found = await tasks.stop_type(
+        call.services.database,
+        call.body.job_type,
+        by=call.principal.username,
+        running=call.body.running,
+    )
+    return answering.json(models.StopOutcome(**asdict(found)))
+
+
 async def retry_matching(call: Call[Nothing, OwnQuery, models.RetryWish]) -> web.Response:
     """Let all tasks that match try again."""
     wanted = Matching(
@@ -138,6 +150,18 @@ ROUTES = (
         body=models.RetryWish,
         response=models.RetryOutcome,
         event=Event.RETRY_QUEUE,
+    ),
+    Route(
+        method="POST",
+        path=f"{ROOT}/stop",
+        handler=stop_type,
+        operation_id="stopTasks",
+        tag=TAG,
+        query=OwnQuery,
+        body=models.StopWish,
+        response=models.StopOutcome,
+        errors=(404,),
+        event=Event.STOP_QUEUE,
     ),
     Route(
         method="GET",

@@ -70,6 +70,13 @@ class RetryOutcome(OwnModel):
     reasons: list[str]
 
 
+class StopWish(OwnModel):
+    """Which tasks to stop: of this type, those that wait and, unless told otherwise, that run."""
+
+    job_type: Annotated[str, Field(min_length=1)]
+    running: bool = True
+
+
 class RetryWish(OwnModel):
     """Which tasks to retry: all that match; failed ones unless `status` says stopped."""
 

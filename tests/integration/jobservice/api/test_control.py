@@ -142,6 +142,8 @@ async def test_tasks_are_stopped_and_retried_with_counts(admin: Caller, database
     assert (await admin.post(f"{one}/retry")).status == 200
     assert (await admin.get(one)).json["reason"] == "retried by admin"
     await admin.post(f"{one}/stop")
+    assert (await admin.post("/tasks/stop", {"job_type": "nonsense"})).status == 404
+    assert (await admin.post("/tasks/stop", {"job_type": PLAN})).json == {"stopped": 0, "told": 0}
     wish = {"status": "stopped", "job_type": PLAN}
     assert (await admin.post("/tasks/retry", wish)).json == {
         "retried": 1,
