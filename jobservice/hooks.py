@@ -101,7 +101,7 @@ class Hooks:
     async def try_out(self, hook_id: int, *, by: str) -> tuple[int, ...]:
         """Send a test to every target, once; return the deliveries' ids. Raise NotFound."""
         async with self.database.transaction() as connection:
-            hook = _found(await hooks.get(connection, hook_id), hook_id)
+            hook = _found(await hooks.get_locked(connection, hook_id), hook_id)
             event = notices.trial(
                 str(uuid.uuid4()), datetime.now(UTC), hook_name=hook.settings.name, operator=by
             )
@@ -145,6 +145,7 @@ class Hooks:
         if found.status is DeliveryStatus.PENDING:
             raise StillUnderWay(f"delivery {delivery_id} is still being tried")
         async with self.database.transaction() as connection:
+            _found(await hooks.get_locked(connection, hook_id), hook_id)
             due = await hook_deliveries.due(connection, found.task_id)
             if due is None or due.target is None:
                 raise InvalidRequest([f"delivery {delivery_id}: the hook no longer has its target"])
@@ -206,7 +207,7 @@ def _with_defaults(wanted: Wanted, before: Hook) -> Wanted:
     return Wanted(
         name=settings.name,
         description=settings.description,
-        event_types=wanted.event_types or settings.event_types,
+        event_types=settings.event_types if wanted.event_types is None else wanted.event_types,
         statuses=wanted.statuses,
     )
 

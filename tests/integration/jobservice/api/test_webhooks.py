@@ -264,3 +264,20 @@ def test_the_address_in_the_tests_is_not_served() -> None:
     """Nothing listens at ADDRESS; saving a hook must not need its receiver."""
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", 9)) != 0
+
+
+@pytest.mark.parametrize("wrong", [{"event_types": []}, {"targets": []}, {"name": ""}])
+async def test_a_change_is_judged_like_a_new_hook(admin: Caller, wrong: dict[str, Any]) -> None:
+    path = await created(admin)
+    before = (await admin.get(path)).json
+    assert (await admin.put(path, body(**wrong))).status == 400
+    assert (await admin.get(path)).json == before
+
+
+async def test_what_a_change_leaves_out_stays(admin: Caller) -> None:
+    path = await created(admin, description="told at night")
+    assert (await admin.put(path, {"enabled": True})).status == 200
+    shown = (await admin.get(path)).json
+    assert (shown["name"], shown["description"]) == ("ops", "told at night")
+    assert shown["event_types"] == ["REPLICATION"]
+    assert [target["address"] for target in shown["targets"]] == [ADDRESS]
