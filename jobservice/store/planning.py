@@ -139,14 +139,19 @@ def _columns(rows: Sequence[_Row]) -> tuple[list[Any], ...]:
     return (
         [row.task.job_type for row in rows],
         [row.task.queue for row in rows],
-        [row.task.zone for row in rows],
-        [row.task.priority for row in rows],
+        _or_null([row.task.zone for row in rows]),
+        _or_null([row.task.priority for row in rows]),
         [_json(row.task.parameters) for row in rows],
         [row.status for row in rows],
-        [_json(row.error) for row in rows],
-        [_json(row.result) for row in rows],
-        [row.unique_key for row in rows],
+        _or_null([_json(row.error) for row in rows]),
+        _or_null([_json(row.result) for row in rows]),
+        _or_null([row.unique_key for row in rows]),
     )
+
+
+def _or_null(column: list[Any]) -> list[Any] | None:
+    """Return None for a column without a value: unnest fills up, and nothing is encoded."""
+    return column if any(value is not None for value in column) else None
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
