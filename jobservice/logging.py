@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
+import orjson
 import structlog
 
 from jobservice.domain import redaction
@@ -48,7 +50,7 @@ def configure(*, level: str = "info") -> None:
                 # Plain: a traceback with local variables would show what redaction cannot see.
                 structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
                 if on_terminal
-                else structlog.processors.JSONRenderer(),
+                else structlog.processors.JSONRenderer(serializer=_json),
             ],
         )
     )
@@ -71,13 +73,22 @@ def configure(*, level: str = "info") -> None:
     )
 
 
+def _json(event: Any, default: Callable[[Any], Any], **_: object) -> str:
+    return orjson.dumps(event, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Cut secrets out: by the name of the field, and by what they look like in text."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
+@lru_cache(maxsize=1024)
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_KEYS.search(key) is not None
+
+
 def _redacted(key: str, value: object) -> object:
-    if _SECRET_KEYS.search(key) and isinstance(value, str | bytes):
+    if isinstance(value, str | bytes) and _names_a_secret(key):
         return REDACTED
     if isinstance(value, str):
         return redact_text(value)

@@ -135,7 +135,7 @@ class _Row:
         return cls(task=settled.task, status=settled.status, error=error, result=settled.result)
 
 
-def _columns(rows: Sequence[_Row]) -> tuple[list[Any], ...]:
+def _columns(rows: Sequence[_Row]) -> tuple[list[Any] | None, ...]:
     return (
         [row.task.job_type for row in rows],
         [row.task.queue for row in rows],

@@ -67,3 +67,12 @@ def test_no_text_makes_redaction_slow(piece: str) -> None:
     cut = logging.redact_text(piece * (10_000_000 // len(piece)))
     assert time.monotonic() - began < 2
     assert len(cut) < 3 * redaction.TEXT_LIMIT
+
+
+@pytest.mark.parametrize("text", ["task_succeeded", "library/alpine", "info", ""])
+def test_a_name_alone_comes_back_as_it_was(text: str) -> None:
+    assert redaction.redact_text(text) == text
+
+
+def test_one_word_without_end_is_cut() -> None:
+    assert len(redaction.redact_text("x" * 1_000_000)) < 2 * redaction.TEXT_LIMIT
