@@ -17,11 +17,12 @@ from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
 from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from typing_extensions import override
 
 from jobservice.errors import QueueUnavailable
 from jobservice.store.dispatching import Delivery
@@ -46,6 +47,18 @@ def serialize(value: Any) -> bytes:
     return orjson.dumps(value, default=repr)
 
 
+class _Steady(AbstractConnection):
+    """Says what uvloop makes of a connection that is gone as redis-py says it of any other loop."""
+
+    @override
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send a command; raise ConnectionError also where uvloop raises RuntimeError."""
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise RedisConnectionError(str(error)) from error
+
+
 def connect(dsn: str) -> ArqRedis:
     """Return a client whose connections notice a dead peer; nothing is sent before first use."""
     pool: ConnectionPool = ConnectionPool.from_url(
@@ -62,6 +75,7 @@ def connect(dsn: str) -> ArqRedis:
             "socket_keepalive": True,
             "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
         }
+    pool.connection_class = type("Connection", (_Steady, pool.connection_class), {})
     return ArqRedis(pool_or_conn=pool, job_serializer=serialize, job_deserializer=orjson.loads)
 
 

@@ -99,6 +99,7 @@ class _Told:
         except* (AssertionError, OSError, TimeoutError, CannotStart) as broken:
             reasons = [f"{type(one).__name__}: {one}" for one in broken.exceptions]
             verdict = Verdict(name=name, violations=reasons)
+            await trial.drain(stage.house)
         if verdict is None:
             return
         self.verdicts.append(verdict)

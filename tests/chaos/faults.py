@@ -24,7 +24,7 @@ TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-CLAIMS_OF_THE_LAST = 30
+CLAIMS_OF_THE_LAST = 10
 # The first release writes progress without a lock, and so sometimes after the task has ended.
 LEFT_BEHIND = """
 DELETE FROM jobservice.task_progress AS progress USING jobservice.tasks AS task

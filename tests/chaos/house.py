@@ -105,6 +105,14 @@ class House:
         async with asyncio.timeout(STOP_SECONDS):
             await running.wait()
 
+    def ended_alone(self) -> list[str]:
+        """Name the workers that ended without being told to."""
+        return [
+            f"{worker.role} ended by itself with code {worker.running.returncode}"
+            for worker in self.workers
+            if worker.running is not None and worker.running.returncode is not None
+        ]
+
     async def heal(self) -> None:
         """Make whole what a trial left broken."""
         for worker in self.workers:

@@ -119,6 +119,7 @@ async def run(name: str, faults: Sequence[Fault], stage: Stage) -> Verdict:
             stop.set()
     connection = await stage.house.connect()
     try:
+        verdict.violations += stage.house.ended_alone()
         await _wait_for_the_end(connection, mark.execution, verdict)
         judge = _Judge(connection, mark, verdict)
         await judge.losses(stage.load.accepted[mark.accepted :])
@@ -129,6 +130,15 @@ async def run(name: str, faults: Sequence[Fault], stage: Stage) -> Verdict:
         await connection.close()
     verdict.seconds = time.time() - begun_at
     return verdict
+
+
+async def drain(house: House) -> None:
+    """Wait until all work has ended, as a trial that broke off left it."""
+    connection = await house.connect()
+    try:
+        await _wait_for_the_end(connection, 0, Verdict(name="left"))
+    finally:
+        await connection.close()
 
 
 async def _mark(stage: Stage) -> _Mark:

@@ -9,6 +9,7 @@ import os
 from typing import Any
 from urllib.parse import urlencode
 
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, assume, settings
 from schemathesis.specs.openapi.checks import (
@@ -21,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from jobservice.api import application, openapi
 from tests.fuzz.conftest import Served
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))  # noqa: TID251 - a test's own option
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))  # noqa: TID251 - a test's own option
 SECONDS = 30
 LONGEST_PATH = 4000
 NOT_BUILT = 501
@@ -44,6 +45,9 @@ CHECKS = [
 IDS = 5
 
 DOCUMENT = openapi.document(application.ROUTES, version="0")
+# What does not end by itself is left when it has begun.
+STREAM = "text/event-stream"
+STREAMS = {openapi.path_of(route) for route in application.ROUTES if route.media_type == STREAM}
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 
 
@@ -71,4 +75,16 @@ def test_an_operation_answers_as_documented(case: schemathesis.Case[Any], served
     assume(len(urlencode(case.query or {})) < LONGEST_PATH)
     is_beneath = "servers" not in DOCUMENT["paths"][case.operation.path]
     root = served.api if is_beneath else served.url
+    if case.operation.path in STREAMS or "follow" in (case.query or {}):
+        _listen_in(case, root, served)
+        return
     case.call_and_validate(base_url=root, checks=CHECKS, auth=served.login, timeout=SECONDS)
+
+
+def _listen_in(case: schemathesis.Case[Any], root: str, served: Served) -> None:
+    request = case.as_transport_kwargs(base_url=root)
+    with requests.request(**request, auth=served.login, timeout=SECONDS, stream=True) as answer:
+        nothing_broke(None, answer, case)
+        operation = DOCUMENT["paths"][case.operation.path].get(case.method.lower())
+        if operation is not None:
+            assert str(answer.status_code) in operation["responses"], case.as_curl_command()

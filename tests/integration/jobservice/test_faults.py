@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import redis
+import uvloop
+from redis.exceptions import RedisError
 
 from database.pool import Database
 from jobservice import queue
@@ -170,6 +172,21 @@ async def test_a_redis_that_accepts_and_hangs_up_is_unavailable(
         assert wire.refused <= 4
         wire.mend()
         await tasks.ping()
+
+
+def test_writing_to_a_redis_connection_that_is_gone_is_an_error_of_redis_on_uvloop(
+    valkey: embedded_valkey.EmbeddedValkey,
+) -> None:
+    async def main() -> None:
+        client = queue.connect(valkey.dsn())
+        connection = await client.connection_pool.get_connection()
+        connection._writer.transport.abort()  # noqa: SLF001 - as a reset does
+        await asyncio.sleep(0)
+        with pytest.raises(RedisError):
+            await connection.send_command("PING")
+        await queue.close(client)
+
+    uvloop.run(main())
 
 
 async def test_work_that_waited_for_valkey_runs_when_it_is_back(
