@@ -84,3 +84,17 @@ async def test_a_message_whose_target_was_removed_fails_and_says_so(
     assert delivery.error is not None
     assert delivery.error.kind == "TargetRemoved"
     assert receiver.tries == 0
+
+
+async def test_two_workers_that_both_read_the_outbox_tell_each_execution_once(
+    house: House, receiver: Receiver
+) -> None:
+    hook_id = await house.hook(receiver)
+    async with house.working(), house.working():
+        for _ in range(5):
+            await house.jobs.start([{}])
+        await receiver.heard(lambda it: len(it.event_ids) == 5)
+        await house.outbox_is_empty()
+        told = {one.event_id for one in await house.deliveries(hook_id)}
+    assert len(receiver.accepted) == 5
+    assert told == receiver.event_ids
