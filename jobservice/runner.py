@@ -141,7 +141,7 @@ class Runner:
             # A job that was cancelled may wrap that in an error of its own.
             if holding.ending is None:
                 log.debug("job_raised", exc_info=error)
-                return job_type.explain(error)
+                return job_type.explain(error, holding.task)
         return None
 
     def _decide(

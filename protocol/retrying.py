@@ -16,6 +16,7 @@ from protocol.errors import RateLimited, Unavailable, Unreachable
 
 Result = TypeVar("Result")
 Sleep = Callable[[float], Awaitable[None]]
+_BUSY = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,13 @@ def retry_after_seconds(value: str | None, now: datetime | None = None) -> float
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0)
+
+
+def asks_for_a_pause(error: BaseException) -> bool:
+    """Say whether a registry wants to be left alone: 429, or 503 with a Retry-After."""
+    if isinstance(error, Unavailable):
+        return error.status == _BUSY and error.retry_after_seconds is not None
+    return isinstance(error, RateLimited)
 
 
 def is_worth_retrying(error: BaseException, patience: Patience) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from protocol import retrying
 from protocol.content import ContentSource, ContentStore
 from protocol.digest import Digest
 from protocol.errors import (
     Denied,
     NotFound,
-    RateLimited,
     Rejected,
     Unauthorized,
     Unsupported,
@@ -151,4 +151,4 @@ async def tags_of(store: ContentSource, limits: Limits) -> frozenset[str] | None
 def is_rate_limit(error: Exception) -> bool:
     """Say whether a registry asks for less: no failure of what was asked for."""
     cause = error.cause if isinstance(error, CopyFailed) else error
-    return isinstance(cause, RateLimited)
+    return cause is not None and retrying.asks_for_a_pause(cause)

@@ -96,8 +96,9 @@ class JobType(ABC):
     async def run(self, run: Run) -> Answer:
         """Do the work. What it raises is handed to `explain`."""
 
-    def explain(self, error: Exception) -> Failed | Snoozed:
-        """Turn what `run` raised into an answer."""
+    def explain(self, error: Exception, task: Claimed) -> Failed | Snoozed:
+        """Turn what `run` raised for a task into an answer."""
+        del task
         return Failed(error=TaskError(message=redact_text(str(error)), kind=type(error).__name__))
 
     async def close(self) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from jobservice.domain.policy import PolicySnapshot
-from jobservice.domain.task import TaskError
-from jobservice.errors import JobserviceError
+from jobservice.domain.task import Claimed, TaskError
 from jobservice.jobs.base import Failed, Snoozed
 from jobservice.logging import redact_text
+from protocol import retrying
 from protocol.errors import (
     ExchangeError,
     RateLimited,
@@ -18,72 +16,51 @@ from protocol.errors import (
     Unreachable,
     UntrustedCertificate,
 )
-from protocol.retrying import Patience
 from replication.errors import CopyFailed, PlanningFailed, Side
 
-_DEFAULT_PAUSE_SECONDS: Final = 30.0
-_LONGEST_PAUSE_SECONDS: Final = 3600.0
+_FIRST_PAUSE_SECONDS: Final = 30.0
+_LONGEST_OWN_PAUSE_SECONDS: Final = 300.0
+_LONGEST_ASKED_PAUSE_SECONDS: Final = 3600.0
 
 
-def explain(error: Exception) -> Failed | Snoozed:
-    """Return the answer to what a plan or a transfer raised."""
-    if isinstance(error, RegistryBusy):
-        return Snoozed(
-            delay_seconds=error.seconds, reason=error.facts, endpoint_id=error.endpoint_id
-        )
-    return Failed(error=error_of(error))
+def explain(error: Exception, task: Claimed) -> Failed | Snoozed:
+    """Return the answer to what a plan or a transfer raised.
+
+    A registry that asked for a pause, longer than its client waits, gets it from all its tasks.
+    """
+    cause = _cause(error)
+    facts = error_of(error)
+    if not retrying.asks_for_a_pause(cause):
+        return Failed(error=facts)
+    asked = getattr(cause, "retry_after_seconds", None)
+    return Snoozed(
+        delay_seconds=pause_seconds(asked, before=task.fence - task.attempt),
+        reason=facts,
+        endpoint_id=_endpoint_id(error, task),
+    )
 
 
-class RegistryBusy(JobserviceError):
-    """A registry asked for more patience than a task has: everything that talks to it waits."""
+def pause_seconds(asked: float | None, *, before: int) -> float:
+    """Return how long a registry is left alone; `before` counts the pauses that did not help.
 
-    def __init__(self, *, endpoint_id: int, seconds: float, facts: TaskError) -> None:
-        super().__init__(facts.message)
-        self.endpoint_id = endpoint_id
-        self.seconds = seconds
-        self.facts = facts
-
-
-@contextmanager
-def naming_the_busy(snapshot: PolicySnapshot) -> Iterator[None]:
-    """Turn a registry's wish to be left alone into RegistryBusy, which says whose it is."""
-    try:
-        yield
-    except (CopyFailed, PlanningFailed, RateLimited, Unavailable) as error:
-        seconds = _asked_for(_cause(error))
-        if seconds is None:
-            raise
-        end = snapshot.destination if _is_at_destination(error) else snapshot.source
-        raise RegistryBusy(
-            endpoint_id=end.endpoint_id,
-            seconds=min(seconds, _LONGEST_PAUSE_SECONDS),
-            facts=error_of(error),
-        ) from error
-
-
-def _is_at_destination(error: Exception) -> bool:
-    return isinstance(error, CopyFailed) and error.side is Side.DESTINATION
-
-
-def _asked_for(cause: BaseException) -> float | None:
-    """Return the pause that was asked for, where it outlasts the patience of one request."""
-    if isinstance(cause, RateLimited):
-        return cause.retry_after_seconds or _DEFAULT_PAUSE_SECONDS
-    if isinstance(cause, Unavailable) and cause.retry_after_seconds is not None:
-        longest = Patience().longest_wait_seconds
-        return cause.retry_after_seconds if cause.retry_after_seconds > longest else None
-    return None
+    What it asks for, up to an hour; where it does not say, half a minute, doubled each time.
+    """
+    if asked:
+        return min(asked, _LONGEST_ASKED_PAUSE_SECONDS)
+    doublings = min(max(before, 0), 10)
+    return min(_FIRST_PAUSE_SECONDS * 2.0**doublings, _LONGEST_OWN_PAUSE_SECONDS)
 
 
 def error_of(error: Exception) -> TaskError:
     """Return what a task keeps of an error."""
     cause = _cause(error)
+    failure = _copy_failure(error)
     return TaskError(
         message=redact_text(str(error)),
         kind=type(cause).__name__,
         operation=_operation(error),
-        side=str(error.side) if isinstance(error, CopyFailed) else "",
-        reference=error.reference if isinstance(error, CopyFailed) else "",
+        side=str(_side(error) or ""),
+        reference=failure.reference if failure is not None else "",
         retryable=_is_passing(cause),
     )
 
@@ -93,6 +70,32 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(error, CopyFailed | PlanningFailed) and error.cause is not None:
         error = error.cause
     return error
+
+
+def _copy_failure(error: BaseException | None) -> CopyFailed | None:
+    """Return the wrapper that knows side and reference."""
+    while isinstance(error, PlanningFailed):
+        error = error.cause
+    return error if isinstance(error, CopyFailed) else None
+
+
+def _side(error: Exception) -> Side | None:
+    """Return which registry failed; what a plan asks for without saying is the source's."""
+    failure = _copy_failure(error)
+    if failure is not None:
+        return failure.side
+    return Side.SOURCE if isinstance(error, PlanningFailed) else None
+
+
+def _endpoint_id(error: Exception, task: Claimed) -> int | None:
+    snapshot = PolicySnapshot.from_json(dict(task.snapshot))
+    match _side(error):
+        case Side.SOURCE:
+            return snapshot.source.endpoint_id
+        case Side.DESTINATION:
+            return snapshot.destination.endpoint_id
+        case None:
+            return None
 
 
 def _operation(error: Exception) -> str:

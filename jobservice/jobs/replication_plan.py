@@ -14,7 +14,7 @@ from database.pool import Database
 from jobservice.domain.execution import LeftOut
 from jobservice.domain.policy import PolicySnapshot
 from jobservice.domain.retrying import RetryRule
-from jobservice.domain.task import NewTask
+from jobservice.domain.task import Claimed, NewTask
 from jobservice.errors import ExecutionStopped
 from jobservice.jobs import explaining, replication_transfer
 from jobservice.jobs.base import Answer, Failed, JobType, Run, Snoozed, Stopped, Succeeded
@@ -53,7 +53,7 @@ class ReplicationPlan(JobType):
         snapshot = PolicySnapshot.from_json(dict(run.task.snapshot))
         progress = _PlanProgress.from_json(run.task.checkpoint)
         try:
-            with explaining.naming_the_busy(snapshot), counting.requests_made() as made:
+            with counting.requests_made() as made:
                 if not progress.is_done:
                     await self._plan(run, snapshot, progress)
         except ExecutionStopped:
@@ -68,9 +68,9 @@ class ReplicationPlan(JobType):
         )
 
     @override
-    def explain(self, error: Exception) -> Failed | Snoozed:
-        """Tell passing failures from final ones."""
-        return explaining.explain(error)
+    def explain(self, error: Exception, task: Claimed) -> Failed | Snoozed:
+        """Tell passing failures and a registry's wish for a pause from what is final."""
+        return explaining.explain(error, task)
 
     async def _plan(self, run: Run, snapshot: PolicySnapshot, progress: _PlanProgress) -> None:
         async with self._registries.pair(run.task.execution_id, snapshot) as pair:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from jobservice.domain.policy import PolicySnapshot
 from jobservice.domain.retrying import RetryRule
-from jobservice.domain.task import Progress
+from jobservice.domain.task import Claimed, Progress
 from jobservice.jobs import explaining
 from jobservice.jobs.base import Answer, Failed, Run, Snoozed, Succeeded
 from jobservice.jobs.registries import Registries
@@ -67,8 +67,7 @@ class ReplicationTransfer(TypedJobType[Transfer]):
             destination=f"{snapshot.destination.url} {transfer.destination_repository}",
             digest=str(transfer.digest),
         )
-        with explaining.naming_the_busy(snapshot):
-            report, requests = await self._copy(run, snapshot, transfer)
+        report, requests = await self._copy(run, snapshot, transfer)
         for omitted in report.omitted:
             run.note("omitted", what=omitted)
         return Succeeded(
@@ -95,9 +94,9 @@ class ReplicationTransfer(TypedJobType[Transfer]):
         return report, made.total
 
     @override
-    def explain(self, error: Exception) -> Failed | Snoozed:
-        """Tell passing failures from final ones."""
-        return explaining.explain(error)
+    def explain(self, error: Exception, task: Claimed) -> Failed | Snoozed:
+        """Tell passing failures and a registry's wish for a pause from what is final."""
+        return explaining.explain(error, task)
 
 
 class _Meter(Silence):

@@ -76,6 +76,8 @@ class House:
             policy_id=None,
             trigger=TriggerKind.MANUAL,
             snapshot=snapshot.to_json(),
+            endpoint_ids=(snapshot.source.endpoint_id, snapshot.destination.endpoint_id),
+            destination_id=snapshot.destination.endpoint_id,
         )
         return await executions.start(self.jobs.database, new)
 

@@ -150,3 +150,21 @@ def test_all_requests_to_a_host_share_its_wish() -> None:
     hosts = retrying.HoldBacks()
     assert hosts.of("a:1") is hosts.of("a:1")
     assert hosts.of("a:1") is not hosts.of("b:1")
+
+
+@pytest.mark.parametrize(
+    ("error", "asks"),
+    [
+        (failed(RateLimited, 429), True),
+        (failed(RateLimited, 429, 60), True),
+        (failed(Unavailable, 503, 60), True),
+        (failed(Unavailable, 503), False),
+        (failed(Unavailable, 502, 60), False),
+        (failed(Denied, 403), False),
+        (unreachable(transient=True), False),
+    ],
+)
+def test_a_registry_asks_for_a_pause_by_429_or_503_with_a_time(
+    error: ExchangeError, *, asks: bool
+) -> None:
+    assert retrying.asks_for_a_pause(error) is asks
