@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -15,20 +16,22 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 from typing_extensions import override
 
 from database.pool import Database
-from jobservice import executions
+from jobservice import executions, tasks
 from jobservice.domain.execution import NewExecution
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.settlement import Settlement
 from jobservice.domain.task import Claimed, NewTask, TaskStatus
-from jobservice.errors import ExecutionStopped, LeaseLost
+from jobservice.errors import ExecutionStopped, LeaseLost, PreconditionFailed
 from jobservice.store import dispatching, leader, planning, rescuing, settling
 from jobservice.store.dispatching import Delivery
+from tests import invariants
 from tests.integration.jobservice.conftest import ERROR, claimed, settled
 
 Result = TypeVar("Result")
@@ -41,6 +44,7 @@ NEW = NewExecution(
 )
 FINALS = (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED)
 LEADER = 99
+AGE = "UPDATE jobservice.tasks SET rescues = 9 WHERE id = $1 AND status = 'running'"
 PENDING = """
 SELECT id FROM jobservice.tasks
 WHERE status = 'pending' AND queue = $1 AND (not_before IS NULL OR not_before <= now())
@@ -49,7 +53,7 @@ ORDER BY id LIMIT 2
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """One execution; old deliveries and old claims stay in the bundles and are tried again."""
+    """Executions; old deliveries and old claims stay in the bundles and are tried again."""
 
     dsn = ""
     runner: asyncio.Runner
@@ -66,7 +70,7 @@ class Lifecycle(RuleBasedStateMachine):
     def start(self) -> None:
         self.database: Database = self.do(Database.connect(self.dsn, max_size=1))
         self.do(self._clear())
-        self.execution_id = self.do(executions.start(self.database, NEW))
+        self.execution_ids = [self.do(executions.start(self.database, NEW))]
         self.settled: Counter[int] = Counter()
         self.pages = 0
 
@@ -135,8 +139,8 @@ class Lifecycle(RuleBasedStateMachine):
     def plan_page(self, held: Claimed, count: int) -> None:
         if not held.is_plan:
             return
-        tasks = [NewTask(job_type="act", queue="transfer", parameters={})] * count
-        page = planning.PlanPage(number=self.pages + 1, tasks=tasks, checkpoint={})
+        new = [NewTask(job_type="act", queue="transfer", parameters={})] * count
+        page = planning.PlanPage(number=self.pages + 1, tasks=new, checkpoint={})
         try:
             self.do(self.database.run(lambda c: planning.write_page(c, held, page)))
         except (LeaseLost, ExecutionStopped):
@@ -153,30 +157,45 @@ class Lifecycle(RuleBasedStateMachine):
             assert leadership is not None
             await rescuing.rescue(connection, leadership)
 
-    @rule()
-    def stop(self) -> None:
-        self.do(executions.stop(self.database, self.execution_id))
+    @precondition(lambda self: len(self.execution_ids) < 3)
+    @rule(priority=st.sampled_from([-1, 0, 1]))
+    def start_another(self, priority: int) -> None:
+        new = replace(NEW, priority=priority)
+        self.execution_ids.append(self.do(executions.start(self.database, new)))
+
+    @rule(data=st.data())
+    def stop(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(self.execution_ids))
+        self.do(executions.stop(self.database, chosen))
+
+    @rule(held=claims)
+    def stop_a_task(self, held: Claimed) -> None:
+        self.do(tasks.stop(self.database, held.id, by="somebody"))
+
+    @rule(held=claims)
+    def retry_by_hand(self, held: Claimed) -> None:
+        try:
+            self.do(tasks.retry(self.database, held.id, by="somebody"))
+        except PreconditionFailed:
+            return
+        self.settled[held.id] = 0
+
+    @rule(held=claims)
+    def be_rescued_nine_times(self, held: Claimed) -> None:
+        self.do(self._age(held))
+
+    async def _age(self, held: Claimed) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(AGE, held.id)
 
     @invariant()
-    def the_execution_is_the_sum_of_its_tasks(self) -> None:
-        if not hasattr(self, "execution_id"):
-            return
-        execution = self.do(executions.get(self.database, self.execution_id))
-        rows = self.do(self._tasks())
-        counts = Counter(row["status"] for row in rows if not row["is_plan"])
-        assert execution.total == sum(counts.values())
-        assert execution.succeeded == counts["succeeded"]
-        assert execution.failed == counts["failed"]
-        assert execution.stopped == counts["stopped"]
-        all_final = all(TaskStatus(row["status"]).is_final for row in rows)
-        assert (execution.ended_at is not None) is all_final
+    def what_always_holds_holds(self) -> None:
+        if hasattr(self, "execution_ids"):
+            assert self.do(self._broken()) == {}
 
-    async def _tasks(self) -> list[Any]:
+    async def _broken(self) -> dict[str, list[str]]:
         async with self.database.connection() as connection:
-            return await connection.fetch(
-                "SELECT status, is_plan FROM jobservice.tasks WHERE execution_id = $1",
-                self.execution_id,
-            )
+            return await invariants.broken(connection)
 
     @invariant()
     def nothing_takes_effect_twice(self) -> None:
@@ -190,7 +209,7 @@ def test_no_order_of_events_breaks_an_execution(dsn: str) -> None:
         run_state_machine_as_test(
             Lifecycle,
             settings=settings(
-                max_examples=30,
+                max_examples=15,
                 stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
