@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
+from time import monotonic
 from typing import Any, Final
 
-import structlog
-
-from database.errors import DatabaseUnavailable
 from database.pool import Connection, Database
 from jobservice.domain.execution import Pace
 from jobservice.domain.happening import Happening, Place, Topic, Transition, Wanted
+from jobservice.maintenance import service
+from jobservice.maintenance.service import Service
 from jobservice.store import executions as executions_store
 from jobservice.store import progress as progress_store
 from jobservice.store import transitions as transitions_store
@@ -29,8 +29,6 @@ QUEUE_LIMIT: Final = 1_000
 BATCH: Final = 1_000
 REPLAY_LIMIT: Final = 10_000
 SHUT_DOWN: Final = "the server shuts down"
-
-log = structlog.get_logger(__name__)
 
 
 class Listener:
@@ -79,6 +77,7 @@ class Follower:
         self._place = Place(xact=0)
         self._reading: asyncio.Task[None] | None = None
         self._surveyed: dict[tuple[Topic, int | None], Any] = {}
+        self._survey_at = 0.0
         self._beginning = asyncio.Lock()
         self.closed = asyncio.Event()
 
@@ -108,7 +107,10 @@ class Follower:
     async def _begin(self) -> None:
         async with self._database.connection() as connection:
             self._place = await transitions_store.here(connection)
-        self._reading = asyncio.get_running_loop().create_task(self._read(), name="follower")
+        reader = Service(name="follower", seconds=LOOK_SECONDS, tick=self._tick)
+        self._reading = asyncio.get_running_loop().create_task(
+            service.run(reader, self.closed), name=reader.name
+        )
 
     async def close(self) -> None:
         """End every listener; nobody can listen any more."""
@@ -145,21 +147,12 @@ class Follower:
         told = [_told(one) for one in found if one.place <= until]
         return [one for one in told if wanted.takes(one)]
 
-    async def _read(self) -> None:
-        loop = asyncio.get_running_loop()
-        survey_at = loop.time()
-        while True:
-            try:
-                async with self._database.connection() as connection:
-                    await self._look(connection)
-                    if loop.time() >= survey_at:
-                        survey_at = loop.time() + SURVEY_SECONDS
-                        await self._survey(connection)
-            except DatabaseUnavailable as error:
-                log.warning("following_waits", reason=str(error))
-            except Exception:
-                log.exception("following_failed")
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _tick(self) -> None:
+        async with self._database.connection() as connection:
+            await self._look(connection)
+            if monotonic() >= self._survey_at:
+                self._survey_at = monotonic() + SURVEY_SECONDS
+                await self._survey(connection)
 
     async def _look(self, connection: Connection) -> None:
         """Tell transitions, and how the executions are that they belong to."""

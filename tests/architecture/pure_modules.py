@@ -59,6 +59,7 @@ PURE = (
     "protocol/doublestar.py",
     "protocol/errors.py",
     "protocol/gate.py",
+    "protocol/gate.py",
     "protocol/guard.py",
     "protocol/hashing.py",
     "protocol/links.py",
