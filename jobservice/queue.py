@@ -59,11 +59,15 @@ class _Steady(AbstractConnection):
             raise RedisConnectionError(str(error)) from error
 
 
-def connect(dsn: str) -> ArqRedis:
-    """Return a client whose connections notice a dead peer; nothing is sent before first use."""
+def connect(dsn: str, *, socket_timeout: float | None = SOCKET_TIMEOUT_SECONDS) -> ArqRedis:
+    """Return a client whose connections notice a dead peer; nothing is sent before first use.
+
+    Who may be cancelled gives no `socket_timeout` and sets one around its calls: redis-py 5.3 sends
+    under asyncio.wait_for, which before Python 3.12 loses a cancellation that comes just then.
+    """
     pool: ConnectionPool = ConnectionPool.from_url(
         dsn,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_timeout=socket_timeout,
         # Not `health_check_interval`: redis-py 5.3 checks while it connects, and connects while it
         # checks, without end when a server accepts and hangs up (a balancer whose Redis is away).
         # A connection that went stale while idle is replaced at once, once.

@@ -16,8 +16,8 @@ from jobservice.coordination import RateLimits
 from jobservice.domain.endpoint import LOCAL_ID, StoredEndpoint
 from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.errors import EndpointChanged
+from jobservice.jobs.request_rates import RequestRates
 from jobservice.store import endpoints as endpoints_store
-from jobservice.store import workers as workers_store
 from protocol.credential import Credential
 from protocol.gate import Gate
 from replication.context import CopyContext
@@ -63,7 +63,7 @@ class Registries:
     def __init__(
         self, database: Database, connector: Connector, rates: RateLimits | None = None
     ) -> None:
-        self._rates = rates
+        self._rates = RequestRates(database, rates) if rates is not None else None
         self._database = database
         self._connector = connector
         self._open: dict[int, Pair] = {}
@@ -126,14 +126,5 @@ class Registries:
         if stored is None or (stored.settings.kind, stored.settings.url) != (end.kind, end.url):
             raise EndpointChanged(end.name, end.url)
         trusting = replace(endpoint, ca_certificate=stored.settings.ca_certificate)
-        gate = await self._gate(stored)
+        gate = await self._rates.gate(stored.id) if self._rates is not None else None
         return self._connector.adapter(trusting, self._connector.credential(stored), gate)
-
-    async def _gate(self, stored: StoredEndpoint) -> Gate | None:
-        """Return what keeps requests to the rate of a registry, if it has one."""
-        rate = stored.settings.handling.limits.requests_per_second
-        if self._rates is None or rate is None:
-            return None
-        async with self._database.connection() as connection:
-            workers = await workers_store.count_alive(connection)
-        return self._rates.gate(stored.id, rate, workers=workers)

@@ -28,6 +28,18 @@ async def of_endpoints(connection: Connection, ids: set[int]) -> dict[int, Endpo
     return {row["endpoint_id"]: EndpointState(**row) for row in rows}
 
 
+RATES = """
+SELECT endpoint_id, requests_per_second FROM jobservice.endpoint_limits
+WHERE requests_per_second IS NOT NULL
+"""
+
+
+async def rates(connection: Connection) -> dict[int, float]:
+    """Return how many requests a second registries may get, those without a limit left out."""
+    rows = await connection.fetch(RATES)
+    return {row["endpoint_id"]: row["requests_per_second"] for row in rows}
+
+
 SET = """
 INSERT INTO jobservice.endpoint_limits (endpoint_id, concurrency, requests_per_second)
 VALUES ($1, $2, $3)

@@ -18,6 +18,7 @@ import asyncio
 import ssl
 from collections import Counter
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Self
 
 from aiohttp import web
@@ -31,9 +32,10 @@ from tests.fakes.registry.state import Hit, State
 
 @dataclass(slots=True)
 class Requests:
-    """The requests that came, as (method, kind, path with query), in order."""
+    """The requests that came, as (method, kind, path with query), in order; when the last did."""
 
     seen: list[tuple[str, str, str]] = field(default_factory=list)
+    last_at: float = 0.0
 
     def count(self, method: str | None = None, kind: str | None = None) -> int:
         """Count the requests of a method and kind; None counts all."""
@@ -114,6 +116,7 @@ class FakeRegistry:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         hit = paths.classify(request)
         self.requests.seen.append((request.method, hit.kind, request.raw_path))
+        self.requests.last_at = monotonic()
         fault = self.faults.take(request.method, hit.kind)
         if fault is not None and fault.hold is not None and fault.drip_bytes is None:
             await fault.hold.wait()
