@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from jobservice import executions
 from jobservice.domain.execution import ExecutionStatus
+from jobservice.domain.limits import EndpointLimits
 from jobservice.domain.policy import PolicySnapshot
+from jobservice.store import limits
 from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
 from tests.integration.jobservice.conftest import until
@@ -113,3 +116,22 @@ async def test_a_plan_waits_for_its_source(house: House, kind: str) -> None:
     assert (execution.status, execution.succeeded) == (ExecutionStatus.SUCCEEDED, 1)
     plans = "SELECT attempt FROM jobservice.tasks WHERE is_plan AND execution_id = $1"
     assert await house.jobs.one(plans, execution_id) == 1
+
+
+async def test_a_stop_reaches_who_waits_for_a_rate(house: House) -> None:
+    house.source.repository("app").put_image("1", layers=(b"one",))
+    snapshot = await house.snapshot()
+    async with house.jobs.database.connection() as connection:
+        slow = EndpointLimits(requests_per_second=0.01)
+        await limits.put(connection, snapshot.source.endpoint_id, slow)
+    async with house.worker():
+        execution_id = await house.start(snapshot)
+
+        async def the_first_was_sent() -> bool:
+            return house.source.requests.count() == 1
+
+        await until(the_first_was_sent)
+        await executions.stop(house.jobs.database, execution_id)
+        execution = await house.jobs.ended(execution_id, seconds=2)
+    assert execution.status is ExecutionStatus.STOPPED
+    assert house.source.requests.count() == 1
