@@ -33,6 +33,7 @@ WAKE_CHANNEL = "transship:wake"
 CANARY_KEY = "transship:canary"
 # Longer than anything waits in the shallow window; what expires is rung for again.
 KEEP_MILLISECONDS = 24 * 3600 * 1000
+AHEAD_MILLISECONDS = KEEP_MILLISECONDS
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
 
@@ -130,7 +131,8 @@ class TaskQueue:
                         FUNCTION, (one.task_id, one.number), {}, None, now, serializer=serialize
                     )
                     pipe.set(job_key_prefix + one.key, job, px=KEEP_MILLISECONDS, nx=True)
-                    pipe.zadd(queue_name(one.zone, one.queue), {one.key: now}, nx=True)
+                    place = now - AHEAD_MILLISECONDS if one.is_rescue else now
+                    pipe.zadd(queue_name(one.zone, one.queue), {one.key: place}, nx=True)
                 pipe.publish(WAKE_CHANNEL, b"")
                 await pipe.execute()
 

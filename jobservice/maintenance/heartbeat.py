@@ -1,13 +1,16 @@
 """Keep the leases of this process's tasks, from a thread of its own.
 
 A busy main loop must not lose leases, and a stuck one must not keep them: the thread beats only
-while the main loop has ticked lately.
+while the main loop has ticked lately. A process whose main loop does not come back is ended: its
+tasks are others' by then, and whoever supervises it starts another.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -21,6 +24,8 @@ from jobservice.store import claiming, leader, workers
 BEAT_SECONDS = 5.0
 TICK_SECONDS = 1.0
 STUCK_AFTER_SECONDS = 10.0
+GIVE_UP_AFTER_SECONDS = 60.0
+STUCK_EXIT_CODE = 1
 JOIN_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -33,19 +38,32 @@ class Rhythm:
     beat_seconds: float = BEAT_SECONDS
     lease_seconds: float = claiming.LEASE_SECONDS
     stuck_after_seconds: float = STUCK_AFTER_SECONDS
+    give_up_after_seconds: float = GIVE_UP_AFTER_SECONDS
     leader_seconds: float = leader.LEASE_SECONDS
+
+
+def _end_process() -> None:
+    """End at once: a main loop that hangs runs no handler."""
+    os._exit(STUCK_EXIT_CODE)
 
 
 class Heartbeat:
     """The thread. `tick`, run by the main loop, proves that the main loop runs."""
 
     def __init__(
-        self, dsn: str, *, worker_id: int, holdings: Holdings, rhythm: Rhythm | None = None
+        self,
+        dsn: str,
+        *,
+        worker_id: int,
+        holdings: Holdings,
+        rhythm: Rhythm | None = None,
+        give_up: Callable[[], None] = _end_process,
     ) -> None:
         self._dsn = dsn
         self._worker_id = worker_id
         self._holdings = holdings
         self._rhythm = rhythm or Rhythm()
+        self._give_up = give_up
         self._ticked_at = monotonic()
         self._main_loop = asyncio.get_running_loop()
         self._stop = threading.Event()
@@ -83,6 +101,9 @@ class Heartbeat:
         silence = monotonic() - self._ticked_at
         if silence > self._rhythm.stuck_after_seconds:
             log.error("main_loop_stuck", for_seconds=round(silence, 1))
+            if silence > self._rhythm.give_up_after_seconds:
+                log.critical("worker_given_up", worker=self._worker_id)
+                self._give_up()
             return
         if self._database is None:
             self._database = await Database.connect(

@@ -19,12 +19,13 @@ FEW_EXECUTIONS = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One dispatch of a task."""
+    """One dispatch of a task; `is_rescue`: its worker died, so it goes before what waits."""
 
     task_id: int
     number: int
     queue: str
     zone: str | None
+    is_rescue: bool = False
 
     @property
     def key(self) -> str:
@@ -195,7 +196,8 @@ UPDATE jobservice.tasks AS task
 SET status = 'queued', reason = 'sent to the workers', delivery = delivery + 1,
     dispatched_at = clock_timestamp()
 FROM locked WHERE task.id = locked.id
-RETURNING task.id AS task_id, task.delivery AS number, task.queue, task.zone
+RETURNING task.id AS task_id, task.delivery AS number, task.queue, task.zone,
+          task.rescues > 0 AS is_rescue
 """  # noqa: S608  constants of this module
 
 

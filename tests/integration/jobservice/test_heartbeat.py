@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -98,3 +100,16 @@ async def test_a_task_that_did_not_come_back_is_cancelled(
     with holdings.holding(holding):
         async with beating(dsn, holdings, pulse=True):
             await until(is_told)
+
+
+async def test_a_process_whose_main_loop_does_not_come_back_is_ended(dsn: str) -> None:
+    given_up = threading.Event()
+    rhythm = replace(RHYTHM, give_up_after_seconds=1.0)
+    heartbeat = Heartbeat(
+        dsn, worker_id=1, holdings=Holdings(), rhythm=rhythm, give_up=given_up.set
+    )
+    heartbeat.start()
+    try:
+        assert await asyncio.to_thread(given_up.wait, 30)
+    finally:
+        await asyncio.to_thread(heartbeat.stop)
