@@ -50,8 +50,9 @@ async def test_a_running_task_is_stopped_and_retried(shell: Shell, source: FakeR
     async with asyncio.timeout(SECONDS):
         await fault.reached.wait()
     words = ("task", "list", "--execution", execution_id, "--status", "running")
-    running = await shell.json(*words, "--job-type", "replication_transfer")
-    assert running
+    async with asyncio.timeout(SECONDS):
+        while len(running := await shell.json(*words, "--job-type", "replication_transfer")) < 2:
+            pass
     for task in running:
         await shell.said("task", "stop", str(task["id"]))
     code, _ = await shell.refused("execution", "watch", execution_id)
