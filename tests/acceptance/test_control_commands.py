@@ -45,8 +45,8 @@ async def test_a_paused_policy_waits_says_why_and_goes_on(
 async def test_a_running_task_is_stopped_and_retried(shell: Shell, source: FakeRegistry) -> None:
     gate = asyncio.Event()
     fault = source.faults.add(Fault(method="GET", kind="blob", times=-1, hold=gate))
-    await policy(shell, "stopped", source)
-    execution_id = str((await shell.json("policy", "run", "stopped"))["id"])
+    await policy(shell, "halted", source)
+    execution_id = str((await shell.json("policy", "run", "halted"))["id"])
     async with asyncio.timeout(SECONDS):
         await fault.reached.wait()
     words = ("task", "list", "--execution", execution_id, "--status", "running")

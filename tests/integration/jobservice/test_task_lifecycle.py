@@ -178,7 +178,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.do(tasks.retry(self.database, held.id, by="somebody"))
         except PreconditionFailed:
             return
-        self.settled[held.id] = 0
+        self.settled.pop(held.id, None)
 
     @rule(held=claims)
     def be_rescued_nine_times(self, held: Claimed) -> None:
