@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -41,15 +41,13 @@ class PlanPage:
     checkpoint: Mapping[str, Any]
 
 
+# The commit does not wait for the disk, for nobody is told that a page is written: after a crash
+# the plan goes on from the page before. What makes its tasks leave Postgres, their dispatch, waits.
 FENCED_CHECKPOINT = """
 UPDATE jobservice.tasks SET checkpoint = $4
 WHERE id = $1 AND delivery = $2 AND fence = $3 AND status = 'running'
-RETURNING id
+RETURNING id, set_config('synchronous_commit', 'off', true)
 """
-
-# Nobody is told that a page is written: after a crash the plan goes on from the page before. What
-# makes its tasks leave Postgres, their dispatch, is a later commit, and that waits for the disk.
-UNHURRIED = "SET LOCAL synchronous_commit = off"
 
 COUNT_NEW = f"""
 UPDATE jobservice.executions
@@ -63,13 +61,14 @@ INSERT INTO jobservice.tasks
     (execution_id, page, ordinal, job_type, queue, zone, priority, parameters, status, error,
      result, started_at, ended_at, unique_key)
 SELECT $1, $2, new.ordinality, new.job_type, new.queue, coalesce(new.zone, execution.zone),
-       coalesce(new.priority, execution.priority), new.parameters::jsonb, new.status,
-       new.error::jsonb, new.result::jsonb, CASE WHEN new.status <> 'pending' THEN now() END,
-       CASE WHEN new.status <> 'pending' THEN now() END, new.unique_key
+       coalesce(new.priority, execution.priority), new.parameters::jsonb,
+       coalesce(new.final_status, 'pending'), new.error::jsonb, new.result::jsonb,
+       CASE WHEN new.final_status IS NOT NULL THEN now() END,
+       CASE WHEN new.final_status IS NOT NULL THEN now() END, new.unique_key
 FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
             $9::text[], $10::text[], $11::text[])
-     WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, status, error, result,
-                             unique_key, ordinality),
+     WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, final_status, error,
+                             result, unique_key, ordinality),
      jobservice.executions AS execution
 WHERE execution.id = $1
 """
@@ -92,11 +91,10 @@ async def write_page(connection: Connection, plan: Claimed, page: PlanPage) -> N
 
     To be called in a transaction. Raise LeaseLost or ExecutionStopped; then nothing is written.
     """
-    await connection.execute(UNHURRIED)
     key = (plan.id, plan.delivery, plan.fence)
     if await connection.fetchval(FENCED_CHECKPOINT, *key, dict(page.checkpoint)) is None:
         raise LeaseLost(plan.id)
-    planned = [_Row(task=task) for task in page.tasks]
+    planned = [_Row(task) for task in page.tasks]
     rows = [*planned, *(_Row.of(settled) for settled in page.settled)]
     repeated = await _add(connection, plan, page.number, rows)
     await outcomes.add(connection, plan.execution_id, [*page.left_out, *repeated])
@@ -114,9 +112,9 @@ async def _add(
     """Add rows; return those that were not, because an unfinished task has their unique key."""
     if not rows:
         return []
-    is_unique = any(row.unique_key is not None for row in rows)
-    statement = ADD_UNIQUE_TASKS if is_unique else ADD_TASKS
-    tag = await connection.execute(statement, plan.execution_id, number, *_columns(rows))
+    columns = _columns(rows)
+    statement = ADD_TASKS if columns[-1] is None else ADD_UNIQUE_TASKS
+    tag = await connection.execute(statement, plan.execution_id, number, *columns)
     if int(tag.rpartition(" ")[2]) == len(rows):
         return []
     added = {row["ordinal"] for row in await connection.fetch(ADDED, plan.execution_id, number)}
@@ -127,22 +125,21 @@ async def _add(
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _Row(NamedTuple):
     task: NewTask
-    status: TaskStatus = TaskStatus.PENDING
+    final_status: TaskStatus | None = None
     error: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
 
     @property
     def unique_key(self) -> str | None:
         """What is final already hinders nobody."""
-        return None if self.status.is_final else self.task.unique_key
+        return self.task.unique_key if self.final_status is None else None
 
     @classmethod
     def of(cls, settled: Settled) -> Self:
         error = settled.error.to_json() if settled.error else None
-        return cls(task=settled.task, status=settled.status, error=error, result=settled.result)
+        return cls(settled.task, settled.status, error, settled.result)
 
 
 def _columns(rows: Sequence[_Row]) -> tuple[list[Any] | None, ...]:
@@ -152,7 +149,7 @@ def _columns(rows: Sequence[_Row]) -> tuple[list[Any] | None, ...]:
         _or_null([row.task.zone for row in rows]),
         _or_null([row.task.priority for row in rows]),
         [_json(row.task.parameters) for row in rows],
-        [row.status for row in rows],
+        _or_null([row.final_status for row in rows]),
         _or_null([_json(row.error) for row in rows]),
         _or_null([_json(row.result) for row in rows]),
         _or_null([row.unique_key for row in rows]),
@@ -165,4 +162,4 @@ def _or_null(column: list[Any]) -> list[Any] | None:
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else orjson.dumps(dict(value)).decode()
+    return None if value is None else orjson.dumps(value, default=dict).decode()
