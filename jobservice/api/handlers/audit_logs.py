@@ -7,11 +7,11 @@ from aiohttp import web
 from access.audit import Event
 from jobservice import audit_logs
 from jobservice.api import answering, listing, querying
+from jobservice.api.harbor import audit_logs as harbor
 from jobservice.api.models import audit as models
 from jobservice.api.models.base import Nothing
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
-from jobservice.domain.audit_entry import AuditEntry
 from jobservice.domain.listing import Between, Listing
 
 TAG = "auditlog"
@@ -30,14 +30,14 @@ async def list_audit_logs(call: Call[Nothing, models.AuditLogQuery, Nothing]) ->
     """List the audit log in the shape of earlier Harbors, the latest first."""
     asked = _asked(call)
     found = await audit_logs.page(call.services.database, asked)
-    return listing.answer(call, asked, found, _entry)
+    return listing.answer(call, asked, found, harbor.entry)
 
 
 async def list_audit_log_exts(call: Call[Nothing, models.AuditLogQuery, Nothing]) -> web.Response:
     """List the audit log, the latest first."""
     asked = _asked(call)
     found = await audit_logs.page(call.services.database, asked)
-    return listing.answer(call, asked, found, _extended)
+    return listing.answer(call, asked, found, harbor.extended)
 
 
 async def list_event_types(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
@@ -52,33 +52,6 @@ def _asked(call: Call[Nothing, models.AuditLogQuery, Nothing]) -> Listing:
     by_time = any(isinstance(c, Between) and c.field == "op_time" for c in conditions)
     latest_by = "op_time" if by_time else "id"
     return listing.asked(call, FIELDS, latest_first=True, latest_by=latest_by)
-
-
-def _entry(found: AuditEntry) -> models.AuditLog:
-    return models.AuditLog(
-        id=found.id,
-        username=found.username,
-        resource=found.resource,
-        resource_type=found.resource_type,
-        operation=found.operation,
-        op_time=found.occurred_at,
-    )
-
-
-def _extended(found: AuditEntry) -> models.AuditLogExt:
-    return models.AuditLogExt(
-        id=found.id,
-        username=found.username,
-        resource=found.resource,
-        resource_type=found.resource_type,
-        operation=found.operation,
-        operation_description=found.description,
-        operation_result=found.successful,
-        op_time=found.occurred_at,
-        transship=models.TransshipAuditLog(
-            client_address=found.address, details=dict(found.details)
-        ),
-    )
 
 
 ROUTES = (

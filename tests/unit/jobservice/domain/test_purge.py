@@ -45,3 +45,7 @@ def test_nothing_goes_that_is_not_named() -> None:
 def test_what_is_wrong_is_said(changed: dict[str, Any], problem: str) -> None:
     (found,) = purge.problems({**GOOD, **changed})
     assert problem in found
+
+
+def test_only_the_age_has_to_be_said() -> None:
+    assert list(purge.problems({"audit_retention_hour": 1})) == []
