@@ -35,13 +35,21 @@ class Holding:
     it never seems to hold longer than Postgres thinks.
     """
 
-    def __init__(self, task: Claimed, *, database: Database, lease_until: float) -> None:
+    def __init__(
+        self,
+        task: Claimed,
+        *,
+        database: Database,
+        lease_until: float,
+        lease_seconds: float = claiming.LEASE_SECONDS,
+    ) -> None:
         self.task = task
         self.progress = Progress()
         self.log = TaskLog(task_id=task.id, fence=task.fence)
         self.ending: Ending | None = None
         self.lease_until = lease_until
         self._database = database
+        self._lease_seconds = lease_seconds
         self._runner: asyncio.Task[object] | None = None
         self._is_cancelled = False
 
@@ -94,12 +102,12 @@ class Holding:
         asked_at = monotonic()
         async with self._database.connection() as connection:
             renewed = await claiming.renew(
-                connection, [self.key], lease_seconds=claiming.LEASE_SECONDS
+                connection, [self.key], lease_seconds=self._lease_seconds
             )
         if not renewed:
             self.end(Ending.LEASE_LOST)
             raise LeaseLost(self.task.id)
-        self.lease_until = asked_at + claiming.LEASE_SECONDS
+        self.lease_until = asked_at + self._lease_seconds
 
 
 class Holdings:

@@ -107,8 +107,13 @@ class Runner:
         task = await self._claimer.claim(task_id, delivery)
         if task is None:
             return None
-        lease_until = asked_at + self._claimer.claimant.lease_seconds
-        holding = Holding(task, database=self._database, lease_until=lease_until)
+        lease_seconds = self._claimer.claimant.lease_seconds
+        holding = Holding(
+            task,
+            database=self._database,
+            lease_until=asked_at + lease_seconds,
+            lease_seconds=lease_seconds,
+        )
         if task.stop_requested:
             holding.end(Ending.STOPPED)
         elif self._draining.is_set():
