@@ -5,33 +5,26 @@ The /v2/ handlers and the adapter `local` come through here, so limits and event
 
 from __future__ import annotations
 
-import contextlib
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from access import authorisation
 from access.authorisation import Action
-from access.identity import SYSTEM, Principal
+from access.identity import Principal
 from database import pool
 from database.pool import Database
 from protocol.content import Capabilities, RawManifest
 from protocol.descriptor import Descriptor
-from protocol.digest import Algorithm, Digest, is_digest
-from protocol.errors import InvalidDigest, RegistryError, SizeMismatch
-from registry import accepting, contents, names
+from protocol.digest import Algorithm, Digest
+from protocol.errors import RegistryError
+from registry import accepting, contents, names, reader
 from registry.contents import Contents
-from registry.errors import ObjectMissing, refusal
 from registry.local_upload import LocalUpload
 from registry.metadata import blobs, manifests, repositories, tags, uploads
-from registry.metadata.blobs import Blob
-from registry.metadata.manifests import Found, Referrer
+from registry.reader import RepositoryReader
 from registry.storage.driver import Storage
 from registry.uploads import UploadStore
-
-PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +37,15 @@ class Beginning:
     algorithm: Algorithm = Algorithm.SHA256
 
 
-class LocalRepository:
-    """Content of one repository, to read and to write, for one principal.
-
-    Methods raise the refusals of registry.errors; whoever may not is answered before anything else.
-    """
+class LocalRepository(RepositoryReader):
+    """Content of one repository, to read and to write, for one principal."""
 
     def __init__(
         self, database: Database, storage: Storage, name: str, principal: Principal
     ) -> None:
         """Raise a refusal NAME_INVALID."""
-        self._database = database
-        self._storage = storage
-        self._name = name
-        self._project = names.project_of(name)
-        self._principal = principal
+        super().__init__(database, storage, name, principal)
         self.uploads = UploadStore(database=database, storage=storage, repository=name)
-
-    @property
-    def repository(self) -> str:
-        """The repository's name."""
-        return self._name
 
     @property
     def capabilities(self) -> Capabilities:
@@ -75,155 +56,6 @@ class LocalRepository:
             deletes_tags=True,
             deletes_manifests=True,
         )
-
-    # Who may
-
-    async def require(self, action: Action) -> None:
-        """Return if the principal may; raise a refusal UNAUTHORIZED, whether or not it is there."""
-        if authorisation.may(self._principal, action, public=False):
-            return
-        async with self._database.connection() as connection:
-            public = await repositories.project_is_public(connection, self._project)
-        if not authorisation.may(self._principal, action, public=bool(public)):
-            raise self._refuse(
-                "UNAUTHORIZED", f"{action} of {self._name} needs other credentials", action
-            )
-
-    # Reading
-
-    async def find_manifest(self, reference: str, *, with_body: bool) -> Found:
-        """Return a manifest's row by tag or digest; it counts as use of it."""
-        await self.require(Action.PULL)
-        wanted = self._reference(reference)
-        async with self._database.connection() as connection:
-            found = await manifests.find(connection, self._name, wanted, with_body=with_body)
-            if found is None:
-                raise self._refuse(
-                    "MANIFEST_UNKNOWN", f"{reference} is not in {self._name}", "read manifest"
-                )
-            if found.use_is_old and self._principal != SYSTEM:
-                tag = wanted if isinstance(wanted, str) else None
-                await manifests.note_use(connection, found, tag=tag)
-        return found
-
-    async def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of a tag or digest."""
-        found = await self.find_manifest(reference, with_body=False)
-        return Descriptor(
-            media_type=found.media_type, digest=found.digest, size_bytes=found.size_bytes
-        )
-
-    async def read_manifest(self, reference: str) -> RawManifest:
-        """Return the manifest, as it was pushed."""
-        found = await self.find_manifest(reference, with_body=True)
-        return RawManifest(media_type=found.media_type, digest=found.digest, body=found.body or b"")
-
-    async def find_blob(self, digest: Digest, *, renew: bool = False) -> Blob:
-        """Return a blob's row; `renew` keeps an unreferenced one for whoever is told of it."""
-        await self.require(Action.PULL)
-        async with self._database.connection() as connection:
-            blob = await blobs.find(connection, self._name, digest)
-            if blob is None:
-                raise self._refuse("BLOB_UNKNOWN", f"{digest} is not in {self._name}", "read blob")
-            if renew and blob.lease_is_short:
-                await blobs.renew_lease(connection, blob)
-        return blob
-
-    async def has_blob(self, blob: Descriptor) -> bool:
-        """Say whether the blob is there; raise SizeMismatch if it is, with another size."""
-        try:
-            found = await self.find_blob(blob.digest, renew=True)
-        except RegistryError as error:
-            if error.faults[0].code == "BLOB_UNKNOWN":
-                return False
-            raise
-        _agree(blob.size_bytes, found.size_bytes)
-        return True
-
-    def read_blob(
-        self, blob: Descriptor, *, offset_bytes: int = 0
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Open a blob at an offset; raise SizeMismatch if it has another size than promised."""
-        return self._read_blob(blob, offset_bytes)
-
-    @contextlib.asynccontextmanager
-    async def _read_blob(
-        self, blob: Descriptor, offset_bytes: int
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        row = await self.find_blob(blob.digest)
-        _agree(blob.size_bytes, row.size_bytes)
-        try:
-            async with self._storage.read(row.storage_key, offset_bytes=offset_bytes) as chunks:
-                yield chunks
-        except ObjectMissing as error:
-            raise self.lost(blob.digest) from error
-
-    def lost(self, digest: Digest) -> RegistryError:
-        """Return the refusal of a blob whose object is not in the storage."""
-        return self._refuse(
-            "UNAVAILABLE",
-            f"{digest} of {self._name} is recorded and its bytes are not in the storage: restore"
-            " the storage, or look at what it is mounted from",
-            "read blob",
-        )
-
-    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
-        """Yield what refers to `subject`."""
-        after = 0
-        while page := await self.referrers_page(subject, artifact_type=None, after=after):
-            for referrer in page:
-                yield referrer.descriptor
-            after = page[-1].id
-
-    async def referrers_page(
-        self, subject: Digest, *, artifact_type: str | None, after: int, limit: int = 100
-    ) -> Sequence[Referrer]:
-        """Return a page of referrers, oldest first; empty for what is not there."""
-        await self.require(Action.PULL)
-        async with self._database.connection() as connection:
-            return await manifests.referrers(
-                connection,
-                self._name,
-                subject,
-                artifact_type=artifact_type,
-                after=after,
-                limit=limit,
-            )
-
-    async def tags(self) -> AsyncIterator[Sequence[str]]:
-        """Yield the tags page by page, in bytewise order."""
-        after = ""
-        while page := await self._tags_or_nothing(after):
-            yield page
-            after = page[-1]
-
-    async def _tags_or_nothing(self, after: str) -> Sequence[str]:
-        try:
-            return await self.tags_page(after=after, limit=PAGE)
-        except RegistryError as error:
-            if error.faults[0].code == "NAME_UNKNOWN":
-                return ()
-            raise
-
-    async def tags_page(self, *, after: str, limit: int) -> Sequence[str]:
-        """Return the tags after `after`; raise a refusal NAME_UNKNOWN."""
-        await self.require(Action.PULL)
-        async with self._database.connection() as connection:
-            return await tags.page(connection, await self._id(connection), after=after, limit=limit)
-
-    async def tags_by_digest(
-        self, *, after: str, limit: int
-    ) -> tuple[Mapping[Digest, Sequence[str]], str | None]:
-        """Return a page of tags grouped by what they point to, and where the next page begins."""
-        await self.require(Action.PULL)
-        async with self._database.connection() as connection:
-            rows = await tags.page_with_digests(
-                connection, await self._id(connection), after=after, limit=limit
-            )
-        grouped: dict[Digest, list[str]] = {}
-        for name, digest in rows:
-            grouped.setdefault(digest, []).append(name)
-        return grouped, rows[-1][0] if len(rows) == limit else None
 
     # Writing
 
@@ -262,7 +94,7 @@ class LocalRepository:
         assert beginning.mount is not None  # noqa: S101 the caller has looked
         found = await blobs.mount(connection, repository_id, beginning.mount, source=source)
         if found is not None and beginning.mount_bytes is not None:
-            _agree(beginning.mount_bytes, found)
+            reader.agree(beginning.mount_bytes, found)
         return found is not None
 
     async def begin_blob(
@@ -361,23 +193,6 @@ class LocalRepository:
         if not deleted:
             raise self._refuse("BLOB_UNKNOWN", f"{digest} is not in {self._name}", "delete blob")
 
-    # Small print
-
-    def _reference(self, reference: str) -> str | Digest:
-        if not is_digest(reference):
-            names.check_tag(reference)
-            return reference
-        try:
-            return Digest.parse(reference)
-        except InvalidDigest as error:
-            raise self._refuse("DIGEST_INVALID", str(error), "read manifest") from None
-
-    async def _id(self, connection: pool.Connection) -> int:
-        repository_id = await repositories.find(connection, self._name)
-        if repository_id is None:
-            raise self._refuse("NAME_UNKNOWN", f"repository {self._name} is not here", "list tags")
-        return repository_id
-
     async def _ensure(self, connection: pool.Connection) -> int:
         repository_id = await repositories.ensure(
             connection, project=self._project, name=self._name
@@ -385,11 +200,3 @@ class LocalRepository:
         if repository_id is None:
             raise names.project_unknown(self._project, self._name)
         return repository_id
-
-    def _refuse(self, code: str, message: str, operation: str) -> RegistryError:
-        return refusal(code, message, operation=operation, repository=self._name)
-
-
-def _agree(expected_bytes: int, actual_bytes: int) -> None:
-    if expected_bytes != actual_bytes:
-        raise SizeMismatch(expected_bytes=expected_bytes, actual_bytes=actual_bytes)

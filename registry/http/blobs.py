@@ -11,13 +11,14 @@ from registry.http import conditions
 from registry.http.exchange import Exchange
 
 OCTET_STREAM: Final = "application/octet-stream"
-_CACHE: Final = "private, max-age=31536000, immutable"
 
 
 async def head(exchange: Exchange) -> web.StreamResponse:
     """Say that a blob is there, and keep it for whoever was told so."""
     digest = exchange.digest
     blob = await exchange.repository.find_blob(digest, renew=True)
+    if conditions.not_modified(exchange.request, digest):
+        return web.Response(status=304, headers=_headers(digest))
     headers = {**_headers(digest), hdrs.CONTENT_LENGTH: str(blob.size_bytes)}
     return web.Response(headers=headers)
 
@@ -49,7 +50,7 @@ def _headers(digest: Digest) -> dict[str, str]:
     return {
         hdrs.CONTENT_TYPE: OCTET_STREAM,
         hdrs.ETAG: f'"{digest}"',
-        hdrs.CACHE_CONTROL: _CACHE,
+        hdrs.CACHE_CONTROL: conditions.FOR_EVER,
         hdrs.ACCEPT_RANGES: "bytes",
         "Docker-Content-Digest": str(digest),
     }

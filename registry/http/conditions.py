@@ -1,10 +1,16 @@
-"""Conditional requests (RFC 9110 §13)."""
+"""Conditional requests (RFC 9110 §13) and what a client may keep (RFC 9111 §5.2)."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from aiohttp import web
 
 from protocol.digest import Digest
+
+# What a digest names never changes; `private`, because who may read it does. A tag may move.
+FOR_EVER: Final = "private, max-age=31536000, immutable"
+ASK_AGAIN: Final = "private, no-cache"
 
 
 def not_modified(request: web.Request, digest: Digest) -> bool:

@@ -25,8 +25,8 @@ async def head(exchange: Exchange) -> web.StreamResponse:
     """Say what a tag or digest stands for."""
     found = await exchange.repository.find_manifest(exchange.target.reference, with_body=False)
     if conditions.not_modified(exchange.request, found.digest):
-        return web.Response(status=304, headers=_headers(found))
-    headers = {**_headers(found), hdrs.CONTENT_LENGTH: str(found.size_bytes)}
+        return web.Response(status=304, headers=_headers(exchange, found))
+    headers = {**_headers(exchange, found), hdrs.CONTENT_LENGTH: str(found.size_bytes)}
     return web.Response(headers=headers)
 
 
@@ -34,8 +34,8 @@ async def get(exchange: Exchange) -> web.StreamResponse:
     """Send a manifest as it was pushed, whatever Accept says: a digest names its bytes."""
     found = await exchange.repository.find_manifest(exchange.target.reference, with_body=True)
     if conditions.not_modified(exchange.request, found.digest):
-        return web.Response(status=304, headers=_headers(found))
-    return web.Response(body=found.body, headers=_headers(found))
+        return web.Response(status=304, headers=_headers(exchange, found))
+    return web.Response(body=found.body, headers=_headers(exchange, found))
 
 
 async def put(exchange: Exchange) -> web.StreamResponse:
@@ -93,9 +93,11 @@ async def _read(exchange: Exchange) -> bytes:
     return bytes(body)
 
 
-def _headers(found: Found) -> dict[str, str]:
+def _headers(exchange: Exchange, found: Found) -> dict[str, str]:
+    by_digest = is_digest(exchange.target.reference)
     return {
         hdrs.CONTENT_TYPE: found.media_type,
         hdrs.ETAG: f'"{found.digest}"',
+        hdrs.CACHE_CONTROL: conditions.FOR_EVER if by_digest else conditions.ASK_AGAIN,
         "Docker-Content-Digest": str(found.digest),
     }

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from access.authentication import Authenticator
 from access.identity import Principal
@@ -31,9 +31,9 @@ async def _root(asked: Exchange) -> web.StreamResponse:
     return web.Response(body=b"{}", content_type="application/json")
 
 
+# A HEAD without a line of its own is a GET whose body stays here (RFC 9110 §9.3.2).
 HANDLERS: Final[dict[tuple[Kind, str], Handler]] = {
     (Kind.ROOT, "GET"): _root,
-    (Kind.ROOT, "HEAD"): _root,
     (Kind.CATALOG, "GET"): listing.catalog,
     (Kind.BLOB, "HEAD"): blobs.head,
     (Kind.BLOB, "GET"): blobs.get,
@@ -88,6 +88,8 @@ async def _dispatch(
     if target is None:
         raise refusal("NAME_UNKNOWN", "nothing here has this address", operation=request.method)
     handler = HANDLERS.get((target.kind, request.method))
+    if handler is None and request.method == hdrs.METH_HEAD:
+        handler = HANDLERS.get((target.kind, hdrs.METH_GET))
     if handler is None:
         return _not_allowed(target)
     return await handler(
@@ -96,6 +98,9 @@ async def _dispatch(
 
 
 def _not_allowed(target: Target) -> web.Response:
-    allowed = ", ".join(method for kind, method in HANDLERS if kind is target.kind)
+    methods = {method for kind, method in HANDLERS if kind is target.kind}
+    if hdrs.METH_GET in methods:
+        methods.add(hdrs.METH_HEAD)
+    allowed = ", ".join(sorted(methods))
     fault = RegistryFault(code="UNSUPPORTED", message=f"only {allowed} is possible here")
     return errors.render(405, [fault], {"Allow": allowed})

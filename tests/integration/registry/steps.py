@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from multidict import CIMultiDictProxy
 
 from protocol import media_types
 from protocol.digest import Algorithm, Digest
@@ -20,7 +21,7 @@ REPOSITORY = "library/app"
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
     body: bytes
 
     @property
@@ -42,7 +43,7 @@ async def ask(client: Client, method: str, path: str, body: Any = None, **header
         method, path, data=body, headers=named, allow_redirects=False
     ) as response:
         content = await response.read()
-        return Answer(response.status, dict(response.headers), content)
+        return Answer(response.status, response.headers, content)
 
 
 def digest(content: bytes, algorithm: Algorithm = Algorithm.SHA256) -> str:
