@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from time import monotonic
 
+from database.errors import DatabaseUnavailable
 from database.pool import Database
 from jobservice import logging as service_logging
 from jobservice.domain.task import Claimed, Progress
@@ -96,14 +97,20 @@ class Holding:
         )
 
     async def confirm(self) -> None:
-        """Return while the lease holds with time to spare, else ask Postgres; raise LeaseLost."""
+        """Return while the lease holds with time to spare, else ask Postgres.
+
+        Raise LeaseLost, or what Postgres failures are raised as: never OSError (protocol.fence).
+        """
         if self.ending is not Ending.LEASE_LOST and self.lease_until - monotonic() > SPARE_SECONDS:
             return
         asked_at = monotonic()
-        async with self._database.connection() as connection:
-            renewed = await claiming.renew(
-                connection, [self.key], lease_seconds=self._lease_seconds
-            )
+        try:
+            async with self._database.connection() as connection:
+                renewed = await claiming.renew(
+                    connection, [self.key], lease_seconds=self._lease_seconds
+                )
+        except OSError as error:
+            raise DatabaseUnavailable(f"Postgres did not say whose task it is: {error}") from error
         if not renewed:
             self.end(Ending.LEASE_LOST)
             raise LeaseLost(self.task.id)

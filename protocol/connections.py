@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 from typing_extensions import override
 
-from protocol import guard
+from protocol import fence, guard
 
 PEER: contextvars.ContextVar[guard.Reach | None] = contextvars.ContextVar("peer", default=None)
 
@@ -45,8 +45,13 @@ class GuardedConnector(aiohttp.TCPConnector):
 
     @override
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        """Hand out a connection of the pool, or a new one."""
+        """Hand out a connection of the pool, or a new one, once a fence here lets bytes go out."""
         connection = await super().connect(req, traces, timeout)
+        try:
+            await fence.confirm()
+        except BaseException:
+            connection.close()
+            raise
         transport = connection.transport
         peer = transport.get_extra_info("peername") if transport is not None else None
         if peer:

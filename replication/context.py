@@ -20,8 +20,9 @@ class CopyContext:
     """How transfers between two registries are carried out.
 
     `memory` belongs to the destination registry and `companions` to the source: share them between
-    all transfers of a process. `before_commit` is awaited before every manifest or tag is put; what
-    it raises stops the transfer with nothing more written. `force` walks and writes everything
+    all transfers of a process. `before_commit` is awaited before every manifest or tag is put, and
+    again after whatever a request waits for; what it raises stops the transfer with nothing more
+    written. `force` walks and writes everything
     again. `blob_attempts` counts tries per blob: the second comes at once, then
     `retry_seconds` scales the growing pauses.
     """

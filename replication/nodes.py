@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from protocol import manifest, media_types
+from protocol import fence, manifest, media_types
 from protocol.content import ContentSource, ContentStore, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
@@ -226,12 +226,13 @@ class NodeCopier:
         await self._blobs.copy(entry)
 
     async def _write(self, node: Node, tag: str | None) -> None:
-        await self._context.before_commit()
         digest = node.raw.digest
         name = f"{self._destination.repository}{f':{tag}' if tag else f'@{digest}'}"
         with failing(Side.DESTINATION, "writing manifest", name):
             async with self._context.limits.destination:
-                await self._destination.write_manifest(node.raw, tag=tag)
+                await self._context.before_commit()
+                with fence.fenced(self._context.before_commit):
+                    await self._destination.write_manifest(node.raw, tag=tag)
         self._tally.written(name, manifest=digest not in self.there, tag=tag is not None)
         self.there[digest] = None
 

@@ -74,7 +74,8 @@ class Run(Protocol):
     async def confirm(self) -> None:
         """Return if the task is surely still ours; await it before every visible write.
 
-        Raise LeaseLost otherwise: then nothing may be written.
+        Raise LeaseLost otherwise: then nothing may be written. What goes out by HTTP is sent inside
+        `protocol.fence.fenced(run.confirm)`, which asks after every wait on the way.
         """
         ...
 

@@ -20,6 +20,7 @@ from jobservice.jobs.base import Answer, Failed, JobType, Run, Snoozed, Stopped,
 from jobservice.logging import redact_text
 from jobservice.store import hook_deliveries
 from jobservice.store.hook_deliveries import Due
+from protocol import fence
 from protocol.errors import ExchangeError, Refused
 from protocol.guard import Reach
 from protocol.request import Request
@@ -88,13 +89,12 @@ class HookDelivery(JobType):
 
     async def _send(self, run: Run, due: Due, target: Target) -> Answer:
         request = self._request(due, target)
-        await run.confirm()
         try:
-            async with (
-                asyncio.timeout(SEND_SECONDS),
-                await self._transport.send(request) as answer,
-            ):
-                body = await answer.read(_BODY_BYTES)
+            async with asyncio.timeout(SEND_SECONDS):
+                with fence.fenced(run.confirm):
+                    answer = await self._transport.send(request)
+                async with answer:
+                    body = await answer.read(_BODY_BYTES)
                 code, headers = answer.status, answer.headers
         except (ExchangeError, TimeoutError) as error:
             await self._note(run, code=None, body="")

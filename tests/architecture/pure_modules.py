@@ -58,6 +58,7 @@ PURE = (
     "protocol/digest.py",
     "protocol/doublestar.py",
     "protocol/errors.py",
+    "protocol/fence.py",
     "protocol/gate.py",
     "protocol/gate.py",
     "protocol/guard.py",

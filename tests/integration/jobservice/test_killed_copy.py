@@ -109,3 +109,32 @@ async def test_a_copier_that_was_frozen_past_its_lease_writes_no_tag(
     assert (task.attempt, task.rescues) == (1, 1)
     assert_whole(house.destination.repository("app"), original)
     assert (written, tags_written(house.destination)) == (1, 1)
+
+
+async def test_a_copier_that_was_frozen_while_it_waited_for_another_try_sends_none(
+    house: House, tmp_path: Path
+) -> None:
+    original = house.source.repository("app")
+    original.put_image("1", layers=(b"small",))
+    later = Fault(method="PUT", kind="manifest", status=429, headers={"Retry-After": "2"})
+    house.destination.faults.add(later)
+    with worker_process(house, tmp_path) as frozen:
+        execution_id = await house.start(await house.snapshot())
+        async with asyncio.timeout(30):
+            await later.reached.wait()
+        frozen.send_signal(signal.SIGSTOP)
+        with worker_process(house, tmp_path):
+            execution = await house.jobs.ended(execution_id, seconds=30)
+            assert execution.status is ExecutionStatus.SUCCEEDED
+        refused_and_written = tags_written(house.destination)
+        woken_at = await house.jobs.one("SELECT clock_timestamp()")
+        frozen.send_signal(signal.SIGCONT)
+
+        async def has_beaten_twice() -> bool:
+            return bool(await house.jobs.one(BEATEN, frozen.pid, woken_at))
+
+        await until(has_beaten_twice)
+    (task,) = await house.jobs.tasks(execution_id)
+    assert (task.attempt, task.rescues) == (1, 1)
+    assert_whole(house.destination.repository("app"), original)
+    assert (refused_and_written, tags_written(house.destination)) == (2, 2)

@@ -176,6 +176,31 @@ async def test_a_lost_lease_writes_nothing_more(rig: Rig) -> None:
     assert rig.there.manifests == {}
 
 
+async def test_a_lease_lost_while_the_destination_was_busy_writes_nothing(rig: Rig) -> None:
+    class LeaseLost(Exception):
+        pass
+
+    busy = asyncio.Semaphore(0)
+    lost = asyncio.Event()
+
+    async def confirm() -> None:
+        if lost.is_set():
+            raise LeaseLost
+
+    root = rig.here.put_index("v1")
+    rig.context.limits.destination = busy
+    rig.context = replace(rig.context, before_commit=confirm)
+    async with asyncio.timeout(5):
+        copying = asyncio.ensure_future(rig.copy(root, "v1"))
+        while not busy._waiters:  # noqa: SLF001, ASYNC110 - a semaphore tells nobody who waits
+            await asyncio.sleep(0)
+        lost.set()
+        busy.release()
+        with pytest.raises(LeaseLost):
+            await copying
+    assert rig.there.manifests == {}
+
+
 async def test_a_stop_reaches_a_blob_under_way(rig: Rig) -> None:
     root = rig.here.put_image("v1", layers=(BIG,))
     rig.source.hold = asyncio.Event()
