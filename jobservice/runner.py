@@ -228,9 +228,11 @@ def _tell(answer: Answer) -> None:
             log.info("task_succeeded", unchanged=unchanged)
         case Stopped():
             log.info("task_stopped")
-        case Snoozed(delay_seconds=delay_seconds, reason=reason):
-            message = reason.message if reason else "it cannot run now"
-            log.info("task_snoozed", delay_seconds=delay_seconds, reason=message)
+        case Snoozed(delay_seconds=delay_seconds, reason=reason, registry=registry):
+            facts = {"reason": reason.message if reason else "it cannot run now"}
+            if registry:
+                facts["registry"] = registry
+            log.info("task_snoozed", delay_seconds=delay_seconds, **facts)
         case Failed(error=error):
             log.error("task_failed", **error.to_json())
         case _:

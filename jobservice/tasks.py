@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from access import audit
 from access.audit import Event
 from database.pool import Connection, Database
+from jobservice.coordination import RateLimits
 from jobservice.domain import explaining
-from jobservice.domain.explaining import Finding
+from jobservice.domain.explaining import EndpointFacts, Finding
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.task import Task
 from jobservice.errors import CannotRetry, InvalidRequest, NotFound, PreconditionFailed
@@ -65,9 +66,13 @@ async def get(database: Database, task_id: int) -> Task:
 
 
 async def explain(
-    database: Database, task_id: int, *, redis_problem: str = ""
+    database: Database,
+    task_id: int,
+    *,
+    redis_problem: str = "",
+    rates: RateLimits | None = None,
 ) -> tuple[Finding, ...]:
-    """Return why a task is where it is; raise NotFound."""
+    """Return why a task is where it is; raise NotFound. `rates` know what registries are asked."""
     rules = {
         name: TypeRules(attempts=one.retry.attempts, concurrency=one.concurrency)
         for name, one in catalogue.KNOWN.items()
@@ -78,7 +83,20 @@ async def explain(
         )
     if facts is None:
         raise NotFound("task", task_id)
+    if rates is not None:
+        facts = replace(facts, endpoints=await _with_ahead(facts.endpoints, rates))
     return explaining.explain(facts)
+
+
+async def _with_ahead(
+    endpoints: Sequence[EndpointFacts], rates: RateLimits
+) -> Sequence[EndpointFacts]:
+    """Add how far requests are taken in advance, where registries have a rate and Redis answers."""
+    limited = [one.state.endpoint_id for one in endpoints if one.state.requests_per_second]
+    ahead = await rates.ahead(limited)
+    if not ahead:
+        return endpoints
+    return [replace(one, ahead_seconds=ahead.get(one.state.endpoint_id, 0.0)) for one in endpoints]
 
 
 async def stop(database: Database, task_id: int, *, by: str) -> Stopped:

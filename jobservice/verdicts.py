@@ -68,10 +68,11 @@ def unkept(settlement: Settlement, problem: Exception) -> Settlement:
 
 def _snoozed(task: Claimed, answer: Snoozed, duration_seconds: float) -> Settlement:
     message = answer.reason.message if answer.reason else "it cannot run now"
+    whose = f" for registry {answer.registry}" if answer.registry else ""
     return Settlement(
         task=task,
         status=TaskStatus.PENDING,
-        reason=f"waits {_seconds(answer.delay_seconds)}: {message}"[:REASON_LIMIT],
+        reason=f"waits {_seconds(answer.delay_seconds)}{whose}: {message}"[:REASON_LIMIT],
         error=answer.reason,
         delay_seconds=answer.delay_seconds,
         endpoint_id=answer.endpoint_id,

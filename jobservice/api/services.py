@@ -7,6 +7,7 @@ from pathlib import Path
 
 from access.authentication import Authenticator
 from database.pool import Database
+from jobservice.coordination import RateLimits
 from jobservice.endpoints import Endpoints
 from jobservice.following import Follower
 from jobservice.health import Health
@@ -40,3 +41,4 @@ class Services:
     follower: Follower
     health: Health
     installation: Installation
+    rates: RateLimits | None = None

@@ -102,6 +102,7 @@ def _services(
             transport=parts.hook_transport,
         ),
         metrics=Metrics(parts.database, rates),
+        rates=rates,
         follower=Follower(parts.database),
         health=probes.health(),
         installation=Installation(

@@ -26,7 +26,7 @@ COLUMNS: Final = {
 }
 PAUSE_COLUMNS: Final = {
     "PAUSED": "scope",
-    "WHICH": "key",
+    "WHICH": "name",
     "BY": "paused_by",
     "SINCE": "paused_at",
     "WHY": "comment",

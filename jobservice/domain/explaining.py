@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from jobservice.domain import limits
 from jobservice.domain.limits import EndpointState
 from jobservice.domain.pause import Pause
 from jobservice.domain.task import TaskStatus
@@ -21,6 +22,7 @@ class Code(StrEnum):
     PAUSED = "paused"
     REGISTRY_POSTPONED = "registry_postponed"
     REGISTRY_FULL = "registry_full"
+    REGISTRY_RATE = "registry_rate"
     JOB_TYPE_FULL = "job_type_full"
     NO_WORKER = "no_worker"
     TYPE_UNKNOWN = "type_unknown"
@@ -44,10 +46,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFacts:
-    """A registry of the task's execution, and how many tasks that talk to it are in flight."""
+    """A registry of the task's execution, and how many tasks that talk to it are in flight.
 
+    `ahead_seconds` is how far requests are taken in advance; None where nobody knows.
+    """
+
+    name: str
     state: EndpointState
     in_flight: int
+    ahead_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +103,13 @@ def explain(facts: Facts) -> tuple[Finding, ...]:
     match facts.status:
         case TaskStatus.PENDING:
             held = (*_held_back(facts), *_not_yet(facts))
-            return held or (_turn(facts),)
+            return (*(held or (_turn(facts),)), *_rates(facts))
         case TaskStatus.RETRYING:
             return (_retrying(facts), *_held_back(facts))
         case TaskStatus.QUEUED:
-            return tuple(_queued(facts))
+            return (*_queued(facts), *_rates(facts))
         case TaskStatus.RUNNING:
-            return tuple(_running(facts))
+            return (*_running(facts), *_rates(facts))
         case TaskStatus.SUCCEEDED | TaskStatus.FAILED | TaskStatus.STOPPED:
             return (_ended(facts),)
         case _:
@@ -114,7 +121,7 @@ def _held_back(facts: Facts) -> Iterator[Finding]:
         comment = f": {pause.comment}" if pause.comment else ""
         yield Finding(
             code=Code.PAUSED,
-            message=f"{pause.held} is paused by {pause.paused_by} since {_at(pause.paused_at)}"
+            message=f"{pause.what} is paused by {pause.paused_by} since {_at(pause.paused_at)}"
             + comment,
         )
     yield from _workers(facts)
@@ -146,15 +153,36 @@ def _endpoint(endpoint: EndpointFacts) -> Iterator[Finding]:
     if state.is_postponed and state.postponed_until is not None:
         yield Finding(
             code=Code.REGISTRY_POSTPONED,
-            message=f"registry {state.endpoint_id} is left alone until"
+            message=f"registry {endpoint.name} is left alone until"
             f" {_at(state.postponed_until)}: {state.postponed_because}",
         )
     if state.concurrency is not None and endpoint.in_flight >= state.concurrency:
         yield Finding(
             code=Code.REGISTRY_FULL,
-            message=f"registry {state.endpoint_id} has its limit:"
+            message=f"registry {endpoint.name} has its limit:"
             f" {endpoint.in_flight}/{state.concurrency}",
         )
+
+
+def _rates(facts: Facts) -> Iterator[Finding]:
+    """Yield the registries whose requests wait: a slow task, or one whose slot others hold."""
+    for endpoint in facts.endpoints:
+        rate, ahead = endpoint.state.requests_per_second, endpoint.ahead_seconds
+        if rate is None or ahead is None:
+            continue
+        wait = limits.next_request_seconds(rate, ahead)
+        if wait > 0:
+            most = max(1, int(rate))
+            span = _span(max(1.0, 1 / rate))
+            yield Finding(
+                code=Code.REGISTRY_RATE,
+                message=f"registry {endpoint.name} has its rate: {most}/{most} requests in {span},"
+                f" the next in {_span(wait)}",
+            )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{max(1, round(seconds * 1000))} ms"
 
 
 def _not_yet(facts: Facts) -> Iterator[Finding]:

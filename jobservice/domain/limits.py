@@ -30,6 +30,14 @@ class EndpointState:
     is_postponed: bool
 
 
+def next_request_seconds(per_second: float, ahead_seconds: float) -> float:
+    """Return how long the next request waits where they are taken so far ahead; 0: it may go.
+
+    A second's worth may go at once: so far requests may be taken ahead.
+    """
+    return max(0.0, ahead_seconds - max(0.0, 1 - 1 / per_second))
+
+
 def problems(limits: EndpointLimits) -> Iterator[str]:
     """Yield what is wrong with limits; places are named as the API has them."""
     if limits.concurrency is not None and not 1 <= limits.concurrency <= HIGHEST:

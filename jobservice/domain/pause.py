@@ -45,12 +45,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """One row."""
+    """One row. `name` is what people call a policy or a registry."""
 
     held: Held
     paused_by: str
     paused_at: datetime
     comment: str = ""
+    name: str = ""
+
+    @property
+    def what(self) -> str:
+        """Name what is held back in a sentence."""
+        return str(Held(scope=self.held.scope, key=self.name or self.held.key))
 
 
 def problems(held: Held, comment: str) -> Iterator[str]:

@@ -35,12 +35,14 @@ class Failed:
 class Snoozed:
     """The job cannot run now; it waits without spending an attempt.
 
-    With `endpoint_id` a registry asked for the pause: every task that talks to it waits too.
+    With `endpoint_id` a registry asked for the pause: every task that talks to it waits too;
+    `registry` is its name.
     """
 
     delay_seconds: float
     reason: TaskError | None = None
     endpoint_id: int | None = None
+    registry: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobservice.domain.policy import PolicySnapshot
+from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.domain.task import Claimed, TaskError
 from jobservice.jobs.base import Failed, Snoozed
 from jobservice.logging import redact_text
@@ -33,10 +33,12 @@ def explain(error: Exception, task: Claimed) -> Failed | Snoozed:
     if not retrying.asks_for_a_pause(cause):
         return Failed(error=facts)
     asked = getattr(cause, "retry_after_seconds", None)
+    end = _end(error, task)
     return Snoozed(
         delay_seconds=pause_seconds(asked, before=task.fence - task.attempt),
         reason=facts,
-        endpoint_id=_endpoint_id(error, task),
+        endpoint_id=end.endpoint_id if end else None,
+        registry=end.name if end else "",
     )
 
 
@@ -87,13 +89,14 @@ def _side(error: Exception) -> Side | None:
     return Side.SOURCE if isinstance(error, PlanningFailed) else None
 
 
-def _endpoint_id(error: Exception, task: Claimed) -> int | None:
+def _end(error: Exception, task: Claimed) -> SnapshotEndpoint | None:
+    """Return the registry that failed, as the execution knows it."""
     snapshot = PolicySnapshot.from_json(dict(task.snapshot))
     match _side(error):
         case Side.SOURCE:
-            return snapshot.source.endpoint_id
+            return snapshot.source
         case Side.DESTINATION:
-            return snapshot.destination.endpoint_id
+            return snapshot.destination
         case None:
             return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from database.pool import Connection
 from jobservice.domain.task import Claimed
+from jobservice.store.limits import NAMED
 
 LEASE_SECONDS = 25.0
 
@@ -14,18 +15,19 @@ LEASE_SECONDS = 25.0
 UNKNOWN_TYPE_SECONDS = 2.0
 
 # Paused, or its registry postponed, after it was dispatched.
-WHY_HELD = """
+WHY_HELD = f"""
     SELECT 'paused by ' || paused_by || coalesce(': ' || nullif(comment, ''), '') AS why
     FROM jobservice.pauses
     WHERE scope = 'everything' OR (scope = 'job_type' AND key = task.job_type)
        OR (scope = 'policy' AND key = execution.policy_id::text)
        OR (scope = 'destination' AND key = execution.destination_id::text)
     UNION ALL
-    SELECT 'registry ' || endpoint_id || ' asked for a pause: ' || postponed_because
-    FROM jobservice.endpoint_limits
-    WHERE endpoint_id = ANY (execution.endpoint_ids) AND postponed_until > clock_timestamp()
+    SELECT 'registry ' || called.name || ' asked for a pause: ' || known.postponed_because
+    FROM {NAMED}
+    WHERE known.endpoint_id = ANY (execution.endpoint_ids)
+      AND known.postponed_until > clock_timestamp()
     LIMIT 1
-"""
+"""  # noqa: S608  a constant
 
 CLAIM = f"""
 WITH asked AS (

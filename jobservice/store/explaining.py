@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from database.pool import Connection
+from database.pool import Connection, Record
 from jobservice.domain.explaining import EndpointFacts, Facts, Workers
 from jobservice.domain.limits import EndpointState
 from jobservice.domain.task import TaskStatus
 from jobservice.store import pauses
+from jobservice.store.limits import NAMED
 from jobservice.store.workers import ALIVE_SECONDS
 
 COUNT_LIMIT = 10_000
@@ -59,11 +61,12 @@ SELECT clock_timestamp() AS now, this.status, this.reason, this.job_type, this.z
 FROM this LEFT JOIN jobservice.workers AS worker ON worker.id = this.worker_id
 """  # noqa: S608  constants of this module
 
-ENDPOINTS = """
-SELECT endpoint_id, concurrency, requests_per_second, postponed_until, postponed_because,
-       coalesce(postponed_until > clock_timestamp(), false) AS is_postponed
-FROM jobservice.endpoint_limits WHERE endpoint_id = ANY ($1::bigint[])
-"""
+ENDPOINTS = f"""
+SELECT known.endpoint_id, called.name, known.concurrency, known.requests_per_second,
+       known.postponed_until, known.postponed_because,
+       coalesce(known.postponed_until > clock_timestamp(), false) AS is_postponed
+FROM {NAMED} WHERE known.endpoint_id = ANY ($1::bigint[])
+"""  # noqa: S608  a constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +100,11 @@ async def facts(
         pauses=held,
         endpoints=[
             EndpointFacts(
-                state=EndpointState(**one),
-                in_flight=row["in_flight"].get(str(one["endpoint_id"]), 0),
+                name=name,
+                state=EndpointState(**state),
+                in_flight=row["in_flight"].get(str(state["endpoint_id"]), 0),
             )
-            for one in endpoints
+            for name, state in _named(endpoints)
         ],
         job_type_limit=of_type.concurrency,
         job_type_in_flight=row["type_in_flight"],
@@ -125,6 +129,12 @@ _SAME = (
     "before",
     "rivals",
 )
+
+
+def _named(rows: Sequence[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in rows:
+        state = dict(row)
+        yield state.pop("name"), state
 
 
 def _worker(row: Any) -> str:

@@ -7,6 +7,15 @@ from typing import Any
 from database.pool import Connection
 from jobservice.domain.limits import EndpointLimits, EndpointState
 
+# This registry is no endpoint; people call it Local.
+NAMED = """
+jobservice.endpoint_limits AS known
+LEFT JOIN jobservice.endpoints AS endpoint ON endpoint.id = known.endpoint_id
+CROSS JOIN LATERAL (SELECT coalesce(
+    endpoint.name, CASE known.endpoint_id WHEN 0 THEN 'Local' ELSE known.endpoint_id::text END
+)) AS called (name)
+"""
+
 SELECT = """
 SELECT endpoint_id, concurrency, requests_per_second, postponed_until, postponed_because,
        coalesce(postponed_until > clock_timestamp(), false) AS is_postponed

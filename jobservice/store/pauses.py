@@ -28,7 +28,16 @@ async def remove(connection: Connection, held: Held) -> bool:
     return await connection.fetchval(REMOVE, held.scope, held.key) is not None
 
 
-SELECT = "SELECT scope, key, paused_by, paused_at, comment FROM jobservice.pauses"
+SELECT = """
+SELECT scope, key, paused_by, paused_at, comment, CASE
+    WHEN scope = 'policy' THEN
+        (SELECT policy.name FROM jobservice.policies AS policy WHERE policy.id::text = key)
+    WHEN scope = 'destination' AND key = '0' THEN 'Local'
+    WHEN scope = 'destination' THEN
+        (SELECT endpoint.name FROM jobservice.endpoints AS endpoint WHERE endpoint.id::text = key)
+END AS name
+FROM jobservice.pauses
+"""
 ALL = SELECT + " ORDER BY scope, key"
 
 
@@ -62,6 +71,7 @@ def _pause(row: Any) -> Pause:
         paused_by=row["paused_by"],
         paused_at=row["paused_at"],
         comment=row["comment"],
+        name=row["name"] or "",
     )
 
 

@@ -26,6 +26,7 @@ async def list_pauses(call: Call[Nothing, OwnQuery, Nothing]) -> web.Response:
         models.PauseShown(
             scope=pause.held.scope,
             key=pause.held.key,
+            name=pause.name or pause.held.key,
             paused_by=pause.paused_by,
             paused_at=pause.paused_at,
             comment=pause.comment,

@@ -55,7 +55,10 @@ async def explain(call: Call[TaskById, OwnQuery, Nothing]) -> web.Response:
     """Say why a task is where it is: sentences for people, codes for machines."""
     redis = await call.services.health.check_one(REDIS)
     found = await tasks.explain(
-        call.services.database, call.path.task_id, redis_problem=redis.problem
+        call.services.database,
+        call.path.task_id,
+        redis_problem=redis.problem,
+        rates=call.services.rates,
     )
     return answering.json([models.ExplainedWhy(code=f.code, message=f.message) for f in found])
 

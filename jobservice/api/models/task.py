@@ -95,10 +95,11 @@ class PauseWish(OwnModel):
 
 
 class PauseShown(OwnModel):
-    """What is held back, by whom, since when and why."""
+    """What is held back, by whom, since when and why. `name` is what people call it."""
 
     scope: PauseScope
     key: str
+    name: str
     paused_by: str
     paused_at: datetime
     comment: str

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from jobservice import executions
+from jobservice import executions, tasks
+from jobservice.coordination import RateLimits
 from jobservice.domain.execution import ExecutionStatus
+from jobservice.domain.explaining import Code
 from jobservice.domain.limits import EndpointLimits
 from jobservice.domain.policy import PolicySnapshot
 from jobservice.store import limits
 from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.jobservice.conftest import until
+from tests.integration.jobservice.conftest import claimed, until
 from tests.integration.jobservice.test_replication import House, house
 
 __all__ = ["house"]
@@ -84,7 +87,10 @@ async def test_all_tasks_of_a_registry_wait_while_others_go_on(house: House, sta
     assert (execution.status, execution.succeeded) == (ExecutionStatus.SUCCEEDED, 12)
     assert await attempts(house, held) == {1}
     reasons = await house.jobs.reasons("pending")
-    assert any(reason.startswith("waits 600 s: reading manifest app") for reason in reasons)
+    assert any(
+        reason.startswith("waits 600 s for registry source: reading manifest app")
+        for reason in reasons
+    )
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT"])
@@ -116,6 +122,45 @@ async def test_a_plan_waits_for_its_source(house: House, kind: str) -> None:
     assert (execution.status, execution.succeeded) == (ExecutionStatus.SUCCEEDED, 1)
     plans = "SELECT attempt FROM jobservice.tasks WHERE is_plan AND execution_id = $1"
     assert await house.jobs.one(plans, execution_id) == 1
+
+
+async def test_a_delivery_that_comes_after_the_pause_goes_back_and_names_the_registry(
+    house: House,
+) -> None:
+    snapshot = await house.snapshot()
+    await house.start(snapshot)
+    async with house.jobs.database.transaction() as connection:
+        await limits.postpone(connection, snapshot.source.endpoint_id, 600, "429")
+        await connection.execute(
+            "UPDATE jobservice.tasks SET status = 'queued', delivery = 1, dispatched_at = now()"
+        )
+        task_id = await connection.fetchval("SELECT id FROM jobservice.tasks")
+        assert await claimed(connection, task_id, 1) is None
+    assert await house.jobs.reasons("pending") == {"registry source asked for a pause: 429"}
+
+
+async def test_a_task_that_waits_for_a_rate_says_so(house: House) -> None:
+    house.source.repository("app").put_image("1", layers=(b"one",))
+    snapshot = await house.snapshot()
+    async with house.jobs.database.connection() as connection:
+        slow = EndpointLimits(requests_per_second=0.01)
+        await limits.put(connection, snapshot.source.endpoint_id, slow)
+    async with house.worker(), RateLimits.connected(house.valkey_url) as rates:
+        execution_id = await house.start(snapshot)
+
+        async def the_first_was_sent() -> bool:
+            return house.source.requests.count() == 1
+
+        await until(the_first_was_sent)
+        task_id = await house.jobs.one("SELECT id FROM jobservice.tasks WHERE is_plan")
+        running, rate = await tasks.explain(house.jobs.database, task_id, rates=rates)
+        await executions.stop(house.jobs.database, execution_id)
+        await house.jobs.ended(execution_id)
+    assert running.code is Code.RUNNING
+    assert rate.code is Code.REGISTRY_RATE
+    assert re.fullmatch(
+        r"registry source has its rate: 1/1 requests in 100 s, the next in \d+ s", rate.message
+    )
 
 
 async def test_a_stop_reaches_who_waits_for_a_rate(house: House) -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from database.pool import Database
 from jobservice import pauses
+from jobservice.domain.endpoint import EndpointSettings
 from jobservice.domain.pause import Held, PauseScope
 from jobservice.errors import InvalidRequest, NotFound
+from jobservice.store import endpoints
 from jobservice.store import pauses as pauses_store
 
 COPY = Held(scope=PauseScope.JOB_TYPE, key="copy")
@@ -52,6 +54,19 @@ async def test_what_is_not_there_cannot_be_paused(database: Database, scope: Pau
 async def test_this_registry_can_be_paused_as_a_destination(database: Database) -> None:
     held = Held(scope=PauseScope.DESTINATION, key="0")
     assert await pauses.pause(database, held, by="ann")
+    (found,) = await pauses.page(database)
+    assert found.what == "destination Local"
+
+
+async def test_a_paused_registry_is_told_by_its_name(database: Database) -> None:
+    async with database.transaction() as connection:
+        endpoint_id = await endpoints.next_id(connection)
+        settings = EndpointSettings(name="hub", kind="docker-registry", url="https://hub.example")
+        await endpoints.insert(connection, endpoint_id, settings, None)
+    held = Held(scope=PauseScope.DESTINATION, key=str(endpoint_id))
+    await pauses.pause(database, held, by="ann")
+    (found,) = await pauses.page(database)
+    assert (found.held, found.name, found.what) == (held, "hub", "destination hub")
 
 
 async def test_a_pause_without_its_key_is_refused(database: Database) -> None:

@@ -76,6 +76,8 @@ def test_a_snooze_spends_no_attempt_and_says_what_it_waits_for() -> None:
     assert (end.status, end.attempts, end.delay_seconds) == (TaskStatus.PENDING, 0, 0.5)
     assert (end.endpoint_id, end.error) == (4, PASSING)
     assert end.reason == "waits 0.5 s: 503 from the registry"
+    asked = settled(Snoozed(delay_seconds=60, reason=PASSING, endpoint_id=4, registry="hub"))
+    assert asked.reason == "waits 60 s for registry hub: 503 from the registry"
     assert settled(Snoozed(delay_seconds=3)).reason == "waits 3 s: it cannot run now"
 
 

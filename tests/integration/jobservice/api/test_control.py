@@ -161,6 +161,7 @@ async def test_pauses_are_made_listed_and_lifted(admin: Caller) -> None:
     assert (await admin.post("/pauses", wish)).status == 200
     (shown,) = (await admin.get("/pauses")).json
     assert {name: shown[name] for name in wish} == wish
+    assert shown["name"] == PLAN
     assert shown["paused_by"] == "admin"
     assert (await admin.delete(f"/pauses/job_type/{PLAN}")).status == 200
     assert (await admin.delete(f"/pauses/job_type/{PLAN}")).status == 404

@@ -55,6 +55,20 @@ STATE = EndpointState(
         ({}, Code.WAITS_FOR_ITS_TURN, "3 tasks of its execution come before it, 2 other"),
         ({"pauses": [PAUSE]}, Code.PAUSED, "everything is paused by ann since 2026-01-01 12:00:00"),
         (
+            {
+                "pauses": [
+                    replace(PAUSE, held=Held(scope=PauseScope.DESTINATION, key="7"), name="hub")
+                ]
+            },
+            Code.PAUSED,
+            "destination hub is paused by ann",
+        ),
+        (
+            {"pauses": [replace(PAUSE, held=Held(scope=PauseScope.JOB_TYPE, key="copy"))]},
+            Code.PAUSED,
+            "job type copy is paused by ann",
+        ),
+        (
             {"pauses": [replace(PAUSE, comment="disk full")]},
             Code.PAUSED,
             "12:00:00 UTC: disk full",
@@ -70,14 +84,18 @@ STATE = EndpointState(
             "no worker in zone default knows job type copy",
         ),
         (
-            {"endpoints": [EndpointFacts(state=STATE, in_flight=0)]},
+            {"endpoints": [EndpointFacts(name="hub", state=STATE, in_flight=0)]},
             Code.REGISTRY_POSTPONED,
-            "registry 7 is left alone until 2026-01-01 12:00:42 UTC: 429 Too Many Requests",
+            "registry hub is left alone until 2026-01-01 12:00:42 UTC: 429 Too Many Requests",
         ),
         (
-            {"endpoints": [EndpointFacts(state=replace(STATE, is_postponed=False), in_flight=4)]},
+            {
+                "endpoints": [
+                    EndpointFacts(name="hub", state=replace(STATE, is_postponed=False), in_flight=4)
+                ]
+            },
             Code.REGISTRY_FULL,
-            "registry 7 has its limit: 4/4",
+            "registry hub has its limit: 4/4",
         ),
         (
             {"job_type_limit": 2, "job_type_in_flight": 2},
@@ -140,7 +158,7 @@ def test_a_registry_without_limits_holds_nothing_back() -> None:
     state = replace(STATE, concurrency=None, is_postponed=False)
     facts = replace(
         WAITING,
-        endpoints=[EndpointFacts(state=state, in_flight=99)],
+        endpoints=[EndpointFacts(name="hub", state=state, in_flight=99)],
         job_type_limit=2,
         job_type_in_flight=1,
     )
@@ -151,3 +169,25 @@ def test_everything_that_holds_a_task_is_said() -> None:
     facts = replace(WAITING, pauses=[PAUSE], redis_problem="away", not_before=LATER)
     codes = [one.code for one in explaining.explain(facts)]
     assert codes == [Code.PAUSED, Code.REDIS_AWAY, Code.NOT_BEFORE]
+
+
+@pytest.mark.parametrize("status", [TaskStatus.PENDING, TaskStatus.QUEUED, TaskStatus.RUNNING])
+@pytest.mark.parametrize(
+    ("per_second", "ahead_seconds", "said"),
+    [
+        (120, 0.999, "registry hub has its rate: 120/120 requests in 1 s, the next in 7 ms"),
+        (2.5, 1.0, "registry hub has its rate: 2/2 requests in 1 s, the next in 400 ms"),
+        (0.1, 4.2, "registry hub has its rate: 1/1 requests in 10 s, the next in 4 s"),
+        (120, 0.5, None),
+        (120, None, None),
+        (None, 1.0, None),
+    ],
+)
+def test_a_rate_that_is_used_up_is_said_after_what_weighs_more(
+    status: TaskStatus, per_second: float | None, ahead_seconds: float | None, said: str | None
+) -> None:
+    state = replace(STATE, is_postponed=False, concurrency=None, requests_per_second=per_second)
+    endpoint = EndpointFacts(name="hub", state=state, in_flight=0, ahead_seconds=ahead_seconds)
+    _, *more = explaining.explain(replace(WAITING, status=status, endpoints=[endpoint]))
+    expected = [(Code.REGISTRY_RATE, said)] if said else []
+    assert [(one.code, one.message) for one in more] == expected

@@ -13,7 +13,7 @@ from replication.policy import ReplicationPolicy
 
 def end(endpoint_id: int) -> SnapshotEndpoint:
     return SnapshotEndpoint(
-        endpoint_id=endpoint_id, kind="k", url="https://r", name="r", insecure=False
+        endpoint_id=endpoint_id, kind="k", url="https://r", name=f"r{endpoint_id}", insecure=False
     )
 
 
@@ -61,6 +61,7 @@ def test_the_pause_is_for_the_registry_that_asked(
     answer = explaining.explain(error, task())
     assert isinstance(answer, Snoozed)
     assert (answer.endpoint_id, answer.delay_seconds) == (endpoint_id, 90)
+    assert answer.registry == (f"r{endpoint_id}" if endpoint_id else "")
     assert answer.reason is not None
     assert answer.reason.retryable
 
