@@ -77,6 +77,10 @@ ALWAYS: Mapping[str, str] = {
         JOIN jobservice.tasks AS task ON task.execution_id = execution.id
         WHERE execution.ended_at IS NOT NULL AND task.status IN {UNFINISHED}
     """,
+    "a task belongs to an execution": """
+        SELECT task.id, task.execution_id FROM jobservice.tasks AS task
+        WHERE NOT EXISTS (SELECT FROM jobservice.executions WHERE id = task.execution_id)
+    """,
     "an execution with a task that began has begun": """
         SELECT execution.id FROM jobservice.executions AS execution
         WHERE started_at IS NULL AND EXISTS (

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any
 
-import orjson
-
-from database.pool import Connection
+from database.pool import Connection, Record
 from jobservice.domain.execution import LeftOut
 from jobservice.domain.task import Claimed, NewTask, TaskError, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost
@@ -44,9 +42,12 @@ class PlanPage:
 # The commit does not wait for the disk, for nobody is told that a page is written: after a crash
 # the plan goes on from the page before. What makes its tasks leave Postgres, their dispatch, waits.
 FENCED_CHECKPOINT = """
-UPDATE jobservice.tasks SET checkpoint = $4
-WHERE id = $1 AND delivery = $2 AND fence = $3 AND status = 'running'
-RETURNING id, set_config('synchronous_commit', 'off', true)
+UPDATE jobservice.tasks AS task SET checkpoint = $4
+FROM jobservice.executions AS execution
+WHERE task.id = $1 AND task.delivery = $2 AND task.fence = $3 AND task.status = 'running'
+  AND execution.id = task.execution_id
+RETURNING execution.zone, execution.priority, now() AS moment,
+          set_config('synchronous_commit', 'off', true)
 """
 
 COUNT_NEW = f"""
@@ -56,29 +57,31 @@ WHERE id = $1 AND stop_requested_at IS NULL
 RETURNING id, CASE WHEN $2 > 0 THEN pg_notify('{DISPATCH_CHANNEL}', '') END
 """  # noqa: S608  constants of this module
 
-ADD_TASKS = """
-INSERT INTO jobservice.tasks
-    (execution_id, page, ordinal, job_type, queue, zone, priority, parameters, status, error,
-     result, started_at, ended_at, unique_key)
-SELECT $1, $2, new.ordinality, new.job_type, new.queue, coalesce(new.zone, execution.zone),
-       coalesce(new.priority, execution.priority), new.parameters::jsonb,
-       coalesce(new.final_status, 'pending'), new.error::jsonb, new.result::jsonb,
-       CASE WHEN new.final_status IS NOT NULL THEN now() END,
-       CASE WHEN new.final_status IS NOT NULL THEN now() END, new.unique_key
-FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::text[])
-     WITH ORDINALITY AS new (job_type, queue, zone, priority, parameters, final_status, error,
-                             result, unique_key, ordinality),
-     jobservice.executions AS execution
-WHERE execution.id = $1
-"""
+NEW_COLUMNS = (
+    "execution_id",
+    "page",
+    "ordinal",
+    "zone",
+    "priority",
+    "job_type",
+    "queue",
+    "parameters",
+    "unique_key",
+    "status",
+    "error",
+    "result",
+    "started_at",
+    "ended_at",
+)
 
-# Costs every row a look before it is written, so only pages with unique tasks are added like this.
-ADD_UNIQUE_TASKS = f"""{ADD_TASKS}
+# COPY writes all rows or none, so unique tasks are added one by one.
+ADD_UNIQUE = f"""
+INSERT INTO jobservice.tasks ({", ".join(NEW_COLUMNS)})
+VALUES ({", ".join(f"${place}" for place in range(1, len(NEW_COLUMNS) + 1))})
 ON CONFLICT (job_type, unique_key)
     WHERE unique_key IS NOT NULL AND status IN ('pending', 'queued', 'running', 'retrying')
     DO NOTHING
-"""
+"""  # noqa: S608  constants of this module
 
 ADDED = "SELECT ordinal FROM jobservice.tasks WHERE execution_id = $1 AND page = $2"
 
@@ -92,11 +95,11 @@ async def write_page(connection: Connection, plan: Claimed, page: PlanPage) -> N
     To be called in a transaction. Raise LeaseLost or ExecutionStopped; then nothing is written.
     """
     key = (plan.id, plan.delivery, plan.fence)
-    if await connection.fetchval(FENCED_CHECKPOINT, *key, dict(page.checkpoint)) is None:
+    held: Any = await connection.fetchrow(FENCED_CHECKPOINT, *key, page.checkpoint)
+    if held is None:
         raise LeaseLost(plan.id)
-    planned = [_Row(task) for task in page.tasks]
-    rows = [*planned, *(_Row.of(settled) for settled in page.settled)]
-    repeated = await _add(connection, plan, page.number, rows)
+    rows = list(_rows(plan, page, held))
+    repeated = await _add(connection, plan, page, rows)
     await outcomes.add(connection, plan.execution_id, [*page.left_out, *repeated])
     failed = sum(settled.error is not None for settled in page.settled)
     unchanged = len(page.settled) - failed
@@ -107,59 +110,52 @@ async def write_page(connection: Connection, plan: Claimed, page: PlanPage) -> N
 
 
 async def _add(
-    connection: Connection, plan: Claimed, number: int, rows: Sequence[_Row]
+    connection: Connection, plan: Claimed, page: PlanPage, rows: Sequence[tuple[Any, ...]]
 ) -> list[LeftOut]:
     """Add rows; return those that were not, because an unfinished task has their unique key."""
     if not rows:
         return []
-    columns = _columns(rows)
-    statement = ADD_TASKS if columns[-1] is None else ADD_UNIQUE_TASKS
-    tag = await connection.execute(statement, plan.execution_id, number, *columns)
-    if int(tag.rpartition(" ")[2]) == len(rows):
+    if all(task.unique_key is None for task in page.tasks):
+        await connection.copy_records_to_table(
+            "tasks", schema_name="jobservice", columns=NEW_COLUMNS, records=rows
+        )
         return []
-    added = {row["ordinal"] for row in await connection.fetch(ADDED, plan.execution_id, number)}
+    await connection.executemany(ADD_UNIQUE, rows)
+    found = await connection.fetch(ADDED, plan.execution_id, page.number)
+    added = {row["ordinal"] for row in found}
     return [
-        LeftOut(reason=REPEATED, subject=f"{row.task.job_type} {row.task.unique_key}")
-        for ordinal, row in enumerate(rows, start=1)
+        LeftOut(reason=REPEATED, subject=f"{task.job_type} {task.unique_key}")
+        for ordinal, task in enumerate(page.tasks, start=1)
         if ordinal not in added
     ]
 
 
-class _Row(NamedTuple):
-    task: NewTask
-    final_status: TaskStatus | None = None
-    error: Mapping[str, Any] | None = None
-    result: Mapping[str, Any] | None = None
+def _rows(plan: Claimed, page: PlanPage, held: Record) -> Iterator[tuple[Any, ...]]:
+    """Yield what is written for a page, in the order of NEW_COLUMNS: its tasks, then the settled.
 
-    @property
-    def unique_key(self) -> str | None:
-        """What is final already hinders nobody."""
-        return self.task.unique_key if self.final_status is None else None
+    What is settled needs no unique key: it hinders nobody.
+    """
+    zone, priority, moment = held["zone"], held["priority"], held["moment"]
 
-    @classmethod
-    def of(cls, settled: Settled) -> Self:
+    def row(ordinal: int, task: NewTask, unique_key: str | None, *ending: Any) -> tuple[Any, ...]:
+        return (
+            plan.execution_id,
+            page.number,
+            ordinal,
+            zone if task.zone is None else task.zone,
+            priority if task.priority is None else task.priority,
+            task.job_type,
+            task.queue,
+            task.parameters,
+            unique_key,
+            *ending,
+        )
+
+    unended = (TaskStatus.PENDING, None, None, None, None)
+    for ordinal, task in enumerate(page.tasks, start=1):
+        yield row(ordinal, task, task.unique_key, *unended)
+    for ordinal, settled in enumerate(page.settled, start=len(page.tasks) + 1):
         error = settled.error.to_json() if settled.error else None
-        return cls(settled.task, settled.status, error, settled.result)
-
-
-def _columns(rows: Sequence[_Row]) -> tuple[list[Any] | None, ...]:
-    return (
-        [row.task.job_type for row in rows],
-        [row.task.queue for row in rows],
-        _or_null([row.task.zone for row in rows]),
-        _or_null([row.task.priority for row in rows]),
-        [_json(row.task.parameters) for row in rows],
-        _or_null([row.final_status for row in rows]),
-        _or_null([_json(row.error) for row in rows]),
-        _or_null([_json(row.result) for row in rows]),
-        _or_null([row.unique_key for row in rows]),
-    )
-
-
-def _or_null(column: list[Any]) -> list[Any] | None:
-    """Return None for a column without a value: unnest fills up, and nothing is encoded."""
-    return column if any(value is not None for value in column) else None
-
-
-def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else orjson.dumps(value, default=dict).decode()
+        yield row(
+            ordinal, settled.task, None, settled.status, error, settled.result, moment, moment
+        )

@@ -36,6 +36,9 @@ PLANTED = {
     "nothing is unfinished in an ended execution": (
         f"UPDATE jobservice.tasks SET status = 'pending', ended_at = NULL WHERE id = {TASK}"
     ),
+    "a task belongs to an execution": (
+        f"UPDATE jobservice.tasks SET execution_id = 0 WHERE id = {TASK}"
+    ),
     "an execution with a task that began has begun": (
         "UPDATE jobservice.executions SET started_at = NULL"
     ),

@@ -171,6 +171,25 @@ async def test_a_page_keeps_failures_and_reasons(database: Database) -> None:
     assert (outcome.reason, outcome.count, len(outcome.examples)) == ("filtered", 1500, 1000)
 
 
+async def test_a_task_has_its_executions_zone_and_priority_unless_it_names_its_own(
+    database: Database,
+) -> None:
+    await executions.start(database, dataclasses.replace(NEW, zone="plant-a", priority=3))
+    (plan,) = await _claim_all(database)
+    own = dataclasses.replace(COPY, zone="plant-b", priority=0)
+    keyed = dataclasses.replace(COPY, unique_key="one")
+    for number, tasks in enumerate(([COPY, own], [keyed, own]), start=1):
+        settled = [planning.Settled(task=COPY, result={}), planning.Settled(task=own, error=ERROR)]
+        page = planning.PlanPage(number=number, tasks=tasks, settled=settled, checkpoint={})
+        async with database.transaction() as connection:
+            await planning.write_page(connection, plan, page)
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT zone, priority FROM jobservice.tasks WHERE NOT is_plan ORDER BY id"
+        )
+    assert [(row["zone"], row["priority"]) for row in rows] == 4 * [("plant-a", 3), ("plant-b", 0)]
+
+
 async def test_stopping_ends_what_waits_and_tells_what_runs(database: Database) -> None:
     execution_id, plan = await _planned(database, 2)
     await executions.stop(database, execution_id)

@@ -76,7 +76,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     async def _clear(self) -> None:
         async with self.database.connection() as connection:
-            await connection.execute("TRUNCATE jobservice.executions CASCADE")
+            await connection.execute("TRUNCATE jobservice.executions, jobservice.tasks CASCADE")
 
     @override
     def teardown(self) -> None:
