@@ -63,6 +63,9 @@ class Settings(pydantic.BaseModel):
     listen: str
     external_url: str
     insecure_http: bool
+    tls_cert: str
+    tls_key: str
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     worker_slots: int = Field(ge=1, le=1000)
     zone: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
     layout_roots: tuple[Path, ...]
@@ -84,7 +87,7 @@ class Settings(pydantic.BaseModel):
         """The folder that `storage` names; None when it names none."""
         return Path(unquote(urlsplit(self.storage).path)) if self.storage else None
 
-    @field_validator("secret_key", "hook_allowed_networks", mode="before")
+    @field_validator("secret_key", "hook_allowed_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value
@@ -142,12 +145,15 @@ class Settings(pydantic.BaseModel):
 
     @model_validator(mode="after")
     def _private_or_encrypted(self) -> Self:
-        encrypted = self.external_url.startswith("https://")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key (--tls-cert, --tls-key) belong together")
+        encrypted = bool(self.tls_cert) or self.external_url.startswith("https://")
         if not (self.listener.is_loopback or encrypted or self.insecure_http):
             raise ValueError(
                 f"listen: {self.listen} is reachable from other machines and would carry passwords "
-                "in the clear: put TLS in front and set external_url to its https address, or say "
-                "insecure_http = true (--insecure-http)"
+                "in the clear: give it a certificate (--tls-cert, --tls-key), put TLS in front and "
+                "set external_url to its https address, or say insecure_http = true "
+                "(--insecure-http)"
             )
         return self
 

@@ -16,7 +16,8 @@ JobserviceError
 ├── EndpointChanged          an execution's registry is not what it was: name, url
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
 ├── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
-└── CannotListen             the address to serve at is not to be had
+├── CannotListen             the address to serve at is not to be had
+└── CertificateUnusable      the API cannot serve with the TLS certificate it was given
 """
 
 from __future__ import annotations
@@ -137,4 +138,13 @@ class CannotListen(JobserviceError):
     def __init__(self, host: str, port: int, *, reason: str) -> None:
         super().__init__(
             f"cannot listen on {host}:{port}: {reason}; choose another address with --listen"
+        )
+
+
+class CertificateUnusable(JobserviceError):
+    """The certificate or its key cannot be read, do not match, or are out of date."""
+
+    def __init__(self, certificate_file: str, key_file: str, *, reason: str) -> None:
+        super().__init__(
+            f"cannot serve TLS with {certificate_file} and {key_file}: {reason} (docs/tls.md)"
         )

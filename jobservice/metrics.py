@@ -31,6 +31,7 @@ from jobservice.domain.metric import Metric
 from jobservice.store import measuring
 from jobservice.store.failures import POSTGRES_FAILURES
 from jobservice.store.measuring import Measures
+from jobservice.tls import ServerTls
 
 KEPT_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 2.0
@@ -47,10 +48,12 @@ class Metrics:
         database: Database,
         rates: RateLimits | None = None,
         *,
+        server_tls: ServerTls | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._database = database
         self._rates = rates
+        self._server_tls = server_tls
         self._patience_seconds = patience_seconds
         self._measures: Measures | None = None
         self._good_until = 0.0
@@ -82,7 +85,7 @@ class Metrics:
         measures = await self._measured()
         registry = CollectorRegistry(auto_describe=False)
         ahead = await self._ahead(measures)
-        registry.register(_Gathered(measures, self._database.use(), ahead))
+        registry.register(_Gathered(measures, self._database.use(), ahead, self._server_tls))
         return generate_latest(registry) + generate_latest(self._registry)
 
     async def _ahead(self, measures: Measures | None) -> Mapping[int, float] | None:
@@ -118,11 +121,16 @@ class _Gathered(Collector):
     """What was read from Postgres, as families."""
 
     def __init__(
-        self, measures: Measures | None, pool: PoolUse, ahead: Mapping[int, float] | None
+        self,
+        measures: Measures | None,
+        pool: PoolUse,
+        ahead: Mapping[int, float] | None,
+        server_tls: ServerTls | None,
     ) -> None:
         self._measures = measures
         self._pool = pool
         self._ahead = ahead
+        self._server_tls = server_tls
 
     @override
     def collect(self) -> Iterable[Family]:
@@ -130,11 +138,18 @@ class _Gathered(Collector):
         pool = {"open": self._pool.open, "idle": self._pool.idle, "maximum": self._pool.maximum}
         yield _family(metric.POOL, {(state,): value for state, value in pool.items()})
         yield _family(metric.GATHERED, {(): float(self._measures is not None)})
+        if self._server_tls is not None:
+            yield from _of_certificate(self._server_tls)
         if self._measures is not None:
             yield from _of_tasks(self._measures)
             yield from _of_registries(self._measures, self._ahead)
             yield from _of_schedules(self._measures)
             yield from _of_workers(self._measures)
+
+
+def _of_certificate(server_tls: ServerTls) -> Iterator[Family]:
+    yield _family(metric.CERTIFICATE_END, {(): server_tls.certificate.ends_at.timestamp()})
+    yield _family(metric.CERTIFICATE_REFUSED, {(): float(server_tls.is_refusing)})
 
 
 def _of_tasks(measures: Measures) -> Iterator[Family]:

@@ -12,6 +12,7 @@ from jobservice.errors import QueueUnavailable
 from jobservice.health import Health, Unhealthy
 from jobservice.queue import TaskQueue
 from jobservice.store import workers
+from jobservice.tls import ServerTls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +22,11 @@ class Probes:
     database: Database
     queue: TaskQueue
     storage_path: Path
+    server_tls: ServerTls | None = None
 
     def health(self) -> Health:
-        """Return the probes under the names that Harbor gives its components."""
+        """Return the probes under the names that Harbor gives its components, and `tls`."""
+        ours = {"tls": self.tls} if self.server_tls is not None else {}
         return Health(
             probes={
                 "core": self.core,
@@ -31,6 +34,7 @@ class Probes:
                 "redis": self.redis,
                 "registry": self.registry,
                 "jobservice": self.jobservice,
+                **ours,
             }
         )
 
@@ -66,3 +70,8 @@ class Probes:
             raise Unhealthy("Postgres does not answer") from error
         if not alive:
             raise Unhealthy("no worker is alive; start one with `transship worker`")
+
+    async def tls(self) -> None:
+        """Ask whether the certificate is the one that it should be."""
+        if self.server_tls is not None and self.server_tls.problem:
+            raise Unhealthy(self.server_tls.problem)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -12,7 +15,7 @@ from access import users
 from access.authentication import Authenticator
 from config.settings import Listener, Settings
 from jobservice import composing, signals
-from jobservice.api import application
+from jobservice.api import application, forwarding
 from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
 from jobservice.coordination import RateLimits
@@ -21,11 +24,13 @@ from jobservice.errors import CannotListen
 from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
+from jobservice.maintenance import service
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.probing import Probes
 from jobservice.projects import Projects
 from jobservice.queue import TaskQueue
+from jobservice.tls import ServerTls
 from registry.http import routes
 
 log = structlog.get_logger(__name__)
@@ -40,8 +45,9 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` gets the URL once everything answers.
 
-    Raises CannotListen, and what composing raises.
+    Raises CannotListen, CertificateUnusable, and what composing raises.
     """
+    tls = _tls(settings)
     async with (
         composing.composed(
             settings, environment, name="transship api", connections=CONNECTIONS
@@ -51,7 +57,7 @@ async def serve(
     ):
         await _want_user(parts)
         runner = web.AppRunner(
-            _application(parts, tasks, rates),
+            _application(parts, tasks, rates, tls),
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,
@@ -59,11 +65,32 @@ async def serve(
         )
         await runner.setup()
         try:
-            url = await _listen(runner, settings.listener)
+            url = await _listen(runner, settings.listener, tls)
             announce(url)
-            await signals.stop_requested().wait()
+            await _until(signals.stop_requested(), tls)
         finally:
             await runner.cleanup()
+
+
+def _tls(settings: Settings) -> ServerTls | None:
+    if not settings.tls_cert:
+        return None
+    return ServerTls(Path(settings.tls_cert), Path(settings.tls_key))
+
+
+async def _until(stop: asyncio.Event, tls: ServerTls | None) -> None:
+    """Keep the certificate current until the process is to end."""
+    if tls is None:
+        await stop.wait()
+        return
+    watch = tls.service()
+
+    def again() -> None:
+        tls.forget()
+        watch.wake.set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again)
+    await service.run(watch, stop)
 
 
 async def _want_user(parts: Parts) -> None:
@@ -77,19 +104,27 @@ async def _want_user(parts: Parts) -> None:
         )
 
 
-def _application(parts: Parts, tasks: TaskQueue, rates: RateLimits) -> web.Application:
-    app = web.Application()
+def _application(
+    parts: Parts, tasks: TaskQueue, rates: RateLimits, tls: ServerTls | None
+) -> web.Application:
+    app = web.Application(middlewares=[forwarding.middleware(parts.settings.trusted_proxies)])
     authenticator = Authenticator(parts.database)
     routes.register(app, parts.registry, authenticator)
-    application.add_routes(app, _services(parts, authenticator, tasks, rates))
+    application.add_routes(app, _services(parts, authenticator, tasks, rates, tls))
     return app
 
 
 def _services(
-    parts: Parts, authenticator: Authenticator, tasks: TaskQueue, rates: RateLimits
+    parts: Parts,
+    authenticator: Authenticator,
+    tasks: TaskQueue,
+    rates: RateLimits,
+    tls: ServerTls | None,
 ) -> Services:
     token = parts.settings.metrics_token
-    probes = Probes(database=parts.database, queue=tasks, storage_path=parts.storage_path)
+    probes = Probes(
+        database=parts.database, queue=tasks, storage_path=parts.storage_path, server_tls=tls
+    )
     return Services(
         database=parts.database,
         authenticator=authenticator,
@@ -101,7 +136,7 @@ def _services(
             secrets=HookSecrets(parts.keyring),
             transport=parts.hook_transport,
         ),
-        metrics=Metrics(parts.database, rates),
+        metrics=Metrics(parts.database, rates, server_tls=tls),
         rates=rates,
         follower=Follower(parts.database),
         health=probes.health(),
@@ -114,13 +149,14 @@ def _services(
     )
 
 
-async def _listen(runner: web.AppRunner, listener: Listener) -> str:
+async def _listen(runner: web.AppRunner, listener: Listener, tls: ServerTls | None) -> str:
     """Open the listener and return its URL with the port that it really has."""
-    site = web.TCPSite(runner, listener.host, listener.port)
+    context = tls.context if tls is not None else None
+    site = web.TCPSite(runner, listener.host, listener.port, ssl_context=context)
     try:
         await site.start()
     except OSError as error:
         raise CannotListen(listener.host, listener.port, reason=str(error)) from error
     port = runner.addresses[0][1]
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
-    return f"http://{host}:{port}"
+    return f"{'https' if tls else 'http'}://{host}:{port}"

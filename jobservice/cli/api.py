@@ -18,10 +18,20 @@ def run(
     *,
     listen: process_settings.Listen = None,
     insecure_http: process_settings.InsecureHttp = None,
+    tls_cert: process_settings.TlsCert = None,
+    tls_key: process_settings.TlsKey = None,
     config: process_settings.ConfigFile = None,
 ) -> None:
-    """Run the API and this registry alone; writes `ready http://…` when it serves."""
-    overrides = {"listen": listen, "insecure_http": insecure_http}
+    """Run the API and this registry alone; writes `ready http://…` when it serves.
+
+    SIGHUP reads the TLS certificate again; so does a change of its file, within seconds.
+    """
+    overrides = {
+        "listen": listen,
+        "insecure_http": insecure_http,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+    }
     settings, environment = process_settings.load(config, overrides)
     logging.configure()
     # asyncio's own loop: uvloop has no sendfile, which pulls are served with.

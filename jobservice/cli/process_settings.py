@@ -23,6 +23,13 @@ InsecureHttp = Annotated[
     bool | None,
     typer.Option("--insecure-http", help="Listen beyond this machine without TLS in front."),
 ]
+TlsCert = Annotated[
+    str | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Serve TLS with this chain (PEM)."),
+]
+TlsKey = Annotated[
+    str | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's key (PEM).")
+]
 
 
 def tell(sentence: str) -> None:

@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - one option each
     *,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="Where everything is kept.")
@@ -24,6 +24,8 @@ def run(
     listen: process_settings.Listen = None,
     workers: Annotated[int, typer.Option("--workers", min=0, max=64, help="Worker processes.")] = 1,
     insecure_http: process_settings.InsecureHttp = None,
+    tls_cert: process_settings.TlsCert = None,
+    tls_key: process_settings.TlsKey = None,
     config: process_settings.ConfigFile = None,
 ) -> None:
     """Run everything on this machine: registry, API, workers; PostgreSQL and Valkey embedded.
@@ -31,7 +33,13 @@ def run(
     Writes one line `ready http://…` to standard output when it serves. Ctrl-C or SIGTERM ends it;
     a second one does not wait for transfers to hand back their work.
     """
-    overrides = {"data": data and str(data), "listen": listen, "insecure_http": insecure_http}
+    overrides = {
+        "data": data and str(data),
+        "listen": listen,
+        "insecure_http": insecure_http,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+    }
     settings, environment = process_settings.load(config, overrides)
     folder = Path(settings.data) if settings.data else household.default_folder(environment)
     request = up.Request(

@@ -168,10 +168,20 @@ GATHERED = Metric(
     kind=Kind.GAUGE,
     help="1 if PostgreSQL answered in time; at 0 what comes from it is missing.",
 )
+CERTIFICATE_END = Metric(
+    name="transship_tls_certificate_end_timestamp_seconds",
+    kind=Kind.GAUGE,
+    help="When the TLS certificate that this API process serves with expires; absent without one.",
+)
+CERTIFICATE_REFUSED = Metric(
+    name="transship_tls_certificate_refused",
+    kind=Kind.GAUGE,
+    help="1 while a new TLS certificate cannot be used and the one before it is served with.",
+)
 
 METRICS: Final = (
     QUEUE_TASKS, QUEUE_OLDEST, TRIES, DURATION, COPIED, RESCUES, LEASE_LOSSES, LEADER_CHANGES,
     WORKERS, SLOTS, HOOK_DELIVERIES, OUTBOX, REGISTRY_LIMIT, REGISTRY_RATE, REGISTRY_BUDGET,
     REGISTRY_RUNNING, REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG,
-    REQUESTS, REQUEST_DURATION, POOL, GATHERED,
+    REQUESTS, REQUEST_DURATION, POOL, GATHERED, CERTIFICATE_END, CERTIFICATE_REFUSED,
 )  # fmt: skip

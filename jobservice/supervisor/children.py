@@ -48,6 +48,8 @@ class Child:
     environment: Callable[[], Mapping[str, str]]
     death_signal: signal.Signals
     on_line: Callable[[str], None]
+    # Set to have it told by a SIGHUP that its files have changed.
+    reload: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def keep(child: Child, stop: Stop, *, tell: Callable[[str], None]) -> None:
@@ -78,8 +80,10 @@ async def run_once(child: Child, stop: Stop) -> int:
         async with asyncio.TaskGroup() as group:
             group.create_task(_read_lines(running, child.on_line))
             ending = group.create_task(_end_when_asked(running, stop))
+            reloading = group.create_task(_reload_when_asked(running, child.reload))
             code = await running.wait()
             ending.cancel()
+            reloading.cancel()
             return code
     finally:
         if running.returncode is None:
@@ -92,6 +96,13 @@ async def _read_lines(running: Process, on_line: Callable[[str], None]) -> None:
         return
     async for line in running.stdout:
         on_line(line.decode(errors="replace").rstrip("\n"))
+
+
+async def _reload_when_asked(running: Process, asked: asyncio.Event) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        running.send_signal(signal.SIGHUP)
 
 
 async def _end_when_asked(running: Process, stop: Stop) -> None:

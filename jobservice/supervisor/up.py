@@ -16,6 +16,7 @@ from database import migrations
 from jobservice.supervisor import children, errors, folders, socket_folders
 from jobservice.supervisor.children import Child, Stop
 from jobservice.supervisor.household import Household, Server
+from jobservice.tls import ServerTls
 
 READY = "ready "
 LOOK_AFTER_SERVERS_SECONDS = 1.0
@@ -43,7 +44,12 @@ class Voice:
 
 
 async def run(request: Request, voice: Voice) -> None:
-    """Serve until SIGTERM or SIGINT; raises SupervisorError or a database error when it cannot."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises CertificateUnusable, SupervisorError or a database error when it cannot.
+    """
+    if request.settings.tls_cert:  # the API would say so, too, after everything else has started
+        ServerTls(Path(request.settings.tls_cert), Path(request.settings.tls_key))
     folders.private(request.folder)
     with folders.locked(request.folder), _signals() as stop:
         socket_folders.tidy()
@@ -89,6 +95,9 @@ async def _serve(
 ) -> None:
     """Keep children and servers until the stop; the children end before the servers do."""
     front = _Front(request, complete, stop, voice)
+    # The end of a terminal is a SIGHUP, too: there it goes on ending `up`.
+    if complete.tls_cert and not sys.stdin.isatty():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, front.reload)
     worker_environment = _environment(request, complete)
     # Workers have the servers until they have ended, whatever ends them.
     async with asyncio.TaskGroup() as group:
@@ -121,6 +130,12 @@ class _Front:
         self._stop = stop
         self._voice = voice
         self._is_ready = False
+        self._reload = asyncio.Event()
+
+    def reload(self) -> None:
+        """Have it read its certificate again; before it serves there is nothing to read again."""
+        if self._is_ready:
+            self._reload.set()
 
     async def keep(self) -> None:
         """Run it; its first end before it was ever ready is the end of `up`."""
@@ -131,6 +146,7 @@ class _Front:
             # Nothing to hand back, and the next `up` wants its port.
             death_signal=signal.SIGKILL,
             on_line=self._heard,
+            reload=self._reload,
         )
         code = await children.run_once(child, self._stop)
         if self._stop.asked.is_set():

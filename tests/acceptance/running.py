@@ -38,7 +38,11 @@ class Up:
         return json.loads(body) if body.startswith((b"{", b"[")) else body
 
     def command(
-        self, *arguments: str, stdin: str = "", check: bool = True
+        self,
+        *arguments: str,
+        stdin: str = "",
+        check: bool = True,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run another command against this server."""
         known = {
@@ -49,7 +53,7 @@ class Up:
         }
         return subprocess.run(
             transship(*arguments),
-            env=surroundings() | known,
+            env=surroundings() | known | dict(variables or {}),
             input=stdin,
             capture_output=True,
             text=True,
@@ -87,7 +91,7 @@ def up(data: Path, *arguments: str, variables: Mapping[str, str] | None = None) 
     with process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            assert line.startswith("ready http://"), f"`up` said {line!r}"
+            assert line.startswith("ready http"), f"`up` said {line!r}"
             yield Up(process=process, data=data, url=line.split()[1])
         finally:
             if process.poll() is None:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import proxy
+from tests.fakes import certificates, proxy
+from tests.fakes.certificates import Pair
 from tests.fakes.proxy import Proxy
 from tests.fakes.registry.authentication import Door
 from tests.fakes.registry.server import FakeRegistry
 from tests.integration.cli.conftest import Transship
-from tests.integration.protocol import certificates
-from tests.integration.protocol.certificates import Pair
 
 HOST = "registry.invalid"
 SOURCE = f"{HOST}/team/app:1.0"

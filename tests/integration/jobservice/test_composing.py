@@ -16,12 +16,11 @@ from jobservice import composing
 from jobservice.composing import Parts
 from protocol.credential import Credential
 from protocol.errors import Refused, UntrustedCertificate
-from tests.fakes import proxy
+from tests.fakes import certificates, proxy
+from tests.fakes.certificates import Pair
 from tests.fakes.proxy import Proxy
 from tests.fakes.registry.authentication import Door
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.protocol import certificates
-from tests.integration.protocol.certificates import Pair
 
 HOST = "registry.invalid"
 REDIS_PORT = 6390  # nobody connects to it

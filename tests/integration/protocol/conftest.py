@@ -8,8 +8,8 @@ import pytest
 from protocol.client.registry import RegistryClient
 from protocol.client.repository import RemoteRepository
 from protocol.transport import Timeouts, Transport
+from tests.fakes import certificates
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.protocol import certificates
 from tests.integration.protocol.connecting import IMPATIENT
 
 

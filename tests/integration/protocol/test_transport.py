@@ -22,9 +22,9 @@ from protocol.errors import (
 )
 from protocol.surroundings import Proxies, Surroundings
 from protocol.transport import Timeouts, Transport, resolve
+from tests.fakes import certificates
 from tests.fakes.registry.faults import Fault
 from tests.fakes.registry.server import FakeRegistry
-from tests.integration.protocol import certificates
 from tests.integration.protocol.connecting import client_of
 
 

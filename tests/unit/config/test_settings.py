@@ -151,6 +151,20 @@ def test_a_listener_that_others_reach_wants_encryption_or_a_word() -> None:
     )
 
 
+def test_a_listener_with_a_certificate_needs_no_word() -> None:
+    with_tls = {"TRANSSHIP_TLS_CERT": "/c.pem", "TRANSSHIP_TLS_KEY": "/k.pem"}
+    assert settings.load({"TRANSSHIP_LISTEN": "0.0.0.0:443", **with_tls}).tls_key == "/k.pem"
+    for half in with_tls:
+        assert "belong together" in problems({half: "/only.pem"})
+
+
+def test_trusted_proxies_are_networks() -> None:
+    loaded = settings.load({"TRANSSHIP_TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1 ::1"})
+    assert list(map(str, loaded.trusted_proxies)) == ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]
+    assert settings.load(loaded.as_environment()) == loaded
+    assert "trusted_proxies" in problems({"TRANSSHIP_TRUSTED_PROXIES": "proxy.example"})
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.8.8"])
 def test_loopback_needs_no_word(host: str) -> None:
     assert settings.load({"TRANSSHIP_LISTEN": f"{host}:0"}).listener.is_loopback

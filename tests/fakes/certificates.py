@@ -31,7 +31,14 @@ class Pair:
         return context
 
 
-def make(folder: Path, *names: str) -> Pair:
+def make(
+    folder: Path,
+    *names: str,
+    begins_in: timedelta = timedelta(days=-1),
+    ends_in: timedelta = timedelta(days=1),
+    passphrase: str = "",
+    stem: str = "made",
+) -> Pair:
     """Make a certificate of 127.0.0.1 and `names`, its own CA and good for clients too."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "transship test")])
@@ -44,19 +51,21 @@ def make(folder: Path, *names: str) -> Pair:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + begins_in)
+        .not_valid_after(now + ends_in)
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pair = Pair(certificate=folder / "made.pem", key=folder / "made-key.pem")
+    pair = Pair(certificate=folder / f"{stem}.pem", key=folder / f"{stem}-key.pem")
     pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     pair.key.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+            serialization.BestAvailableEncryption(passphrase.encode())
+            if passphrase
+            else serialization.NoEncryption(),
         )
     )
     return pair
