@@ -23,6 +23,7 @@ from jobservice.cli.exit_codes import ExitCode
 from jobservice.errors import JobserviceError
 from jobservice.supervisor.errors import SupervisorError
 from protocol.errors import ProtocolError
+from registry.care.errors import CareError
 
 # command -> module with its `app`, in the order that help shows them
 COMMANDS: Final = {
@@ -45,6 +46,7 @@ COMMANDS: Final = {
     "worker": "jobservice.cli.worker",
     "migrate": "jobservice.cli.migrate",
     "secrets": "jobservice.cli.secrets",
+    "storage": "jobservice.cli.storage",
 }
 # What ends a command with its message alone; anything else is a defect and shows its traceback.
 TOLD: Final = (
@@ -52,6 +54,7 @@ TOLD: Final = (
     ProtocolError,
     SupervisorError,
     DatabaseError,
+    CareError,
     JobserviceError,
     InvalidSettings,
 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -12,10 +10,8 @@ from config.settings import Settings
 from database.pool import Database
 from database.sealing import Keyring
 from jobservice import rotating
-from jobservice.cli import printing, process_settings
+from jobservice.cli import installation, printing, process_settings
 from jobservice.rotating import Rotation
-from jobservice.supervisor import household
-from jobservice.supervisor.household import Household
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="The keys that seal passwords at rest."
@@ -30,29 +26,17 @@ def _root() -> None:
 @app.command()
 def rotate(
     *,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="The folder of `transship up`.")
-    ] = None,
+    data: installation.Data = None,
     as_json: printing.AsJson = False,
     config: process_settings.ConfigFile = None,
 ) -> None:
     """Seal every secret with the first of the keys, while everything runs."""
-    settings = _settings(config, data)
+    settings = installation.settings_of(config, data, needed=("postgres_dsn", "secret_key"))
     done = asyncio.run(_rotate(settings))
     if as_json:
         printing.as_json({"secrets": done.secrets, "resealed": done.resealed})
     else:
         printing.line(f"{done.resealed} secrets sealed anew, {done.secrets} in all")
-
-
-def _settings(config: Path | None, data: Path | None) -> Settings:
-    """Return settings with Postgres and keys in them: given ones, else those of a running `up`."""
-    settings, environment = process_settings.load(config, {"data": data and str(data)})
-    if data is None and settings.postgres_dsn is not None:
-        settings.require("postgres_dsn", "secret_key")
-        return settings
-    folder = Path(settings.data) if settings.data else household.default_folder(environment)
-    return Household.of(folder.absolute(), settings).settings_of_running()
 
 
 async def _rotate(settings: Settings) -> Rotation:

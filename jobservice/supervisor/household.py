@@ -18,6 +18,7 @@ from jobservice.supervisor import embedded_postgres, embedded_valkey, errors, fo
 
 ROOTS_FOLDER = Path("/var/lib/transship")
 KEY_FILE = "key"
+STORAGE_FOLDER = "storage"
 PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
 PASSWORD_BYTES = 18
 
@@ -93,8 +94,8 @@ class Household:
         if self.valkey is not None:
             found["redis_dsn"] = SecretStr(self.valkey.dsn())
         if not self.settings.storage:
-            storage = folders.private(self.folder / "storage")
-            found["storage"] = "file://" + quote(str(storage.absolute()))
+            folders.private(self.folder / STORAGE_FOLDER)
+            found["storage"] = self._own_storage()
         if not self.settings.secret_key:
             found["secret_key"] = _keys(self._kept(KEY_FILE, sealing.generate_key))
         if self.settings.admin_password is None:
@@ -110,9 +111,14 @@ class Household:
                 "--data, or set TRANSSHIP_POSTGRES_DSN"
             )
         found: dict[str, object] = {"postgres_dsn": SecretStr(dsn)}
+        if not self.settings.storage:
+            found["storage"] = self._own_storage()
         if not self.settings.secret_key:
             found["secret_key"] = _keys((self.folder / KEY_FILE).read_text())
         return self.settings.model_copy(update=found)
+
+    def _own_storage(self) -> str:
+        return "file://" + quote(str((self.folder / STORAGE_FOLDER).absolute()))
 
     def _password(self, tell: Callable[[str], None]) -> str:
         file = self.folder / PASSWORD_FILE

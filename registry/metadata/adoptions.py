@@ -1,0 +1,201 @@
+"""Rows of what was taken from another registry's storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from database.pool import Connection
+from protocol.digest import Digest
+from registry.metadata import digests
+
+OPEN = """
+INSERT INTO registry.adopted_storages (location) VALUES ($1)
+ON CONFLICT (location) DO UPDATE SET location = excluded.location
+RETURNING id, committed_at
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedStorage:
+    """Another registry's storage; `committed_at` is when its bytes became ours."""
+
+    id: int
+    committed_at: datetime | None
+
+
+async def open_storage(connection: Connection, location: str) -> AdoptedStorage:
+    """Return the row of a storage, made if need be."""
+    row = await connection.fetchrow(OPEN, location)
+    return AdoptedStorage(**row or {})
+
+
+FIND = "SELECT id, committed_at FROM registry.adopted_storages WHERE location = $1"
+
+
+async def find_storage(connection: Connection, location: str) -> AdoptedStorage | None:
+    """Return the row of a storage; None if nothing was ever taken from it."""
+    row = await connection.fetchrow(FIND, location)
+    return AdoptedStorage(**row) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """A blob that is about to be taken: which storage's, and the object it becomes here."""
+
+    storage_id: int
+    digest: Digest
+    size_bytes: int
+    storage_key: UUID
+
+
+# Locked first: whether an earlier try became a blob is asked when nobody can make it one any more.
+LOCK = "SELECT FROM registry.adoptions WHERE storage_id = $1 AND digest = $2 FOR UPDATE"
+INTEND = """
+WITH buried AS (
+    INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
+    SELECT a.storage_key, $3, 'cancelled' FROM registry.adoptions a
+    WHERE a.storage_id = $1 AND a.digest = $2 AND a.storage_key IS NOT NULL
+      AND NOT EXISTS (SELECT FROM registry.blobs b WHERE b.storage_key = a.storage_key)
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO registry.adoptions (storage_id, digest, size_bytes, storage_key) VALUES ($1, $2, $3, $4)
+ON CONFLICT (storage_id, digest)
+DO UPDATE SET storage_key = excluded.storage_key, size_bytes = excluded.size_bytes
+"""
+
+
+async def intend(connection: Connection, adoption: Adoption) -> None:
+    """Name an object before it is made, inside a transaction.
+
+    What an earlier try that died has left is buried, unless it became a blob.
+    """
+    arguments = _arguments(adoption)
+    await connection.execute(LOCK, *arguments[:2])
+    await connection.execute(INTEND, *arguments)
+
+
+# Whoever intended last may go on: an object that was buried meanwhile must not become a blob.
+TAKE = """
+WITH mine AS (
+    SELECT storage_key FROM registry.adoptions
+    WHERE storage_id = $1 AND digest = $2 AND storage_key = $4 FOR UPDATE
+), blob AS (
+    INSERT INTO registry.blobs (digest, size_bytes, storage_key)
+    SELECT $2, $3, storage_key FROM mine
+    ON CONFLICT (digest) DO UPDATE SET touched_at = now()
+    RETURNING id, storage_key
+), link AS (
+    INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
+    SELECT $5, blob.id, now() + interval '1 hour' FROM blob
+    ON CONFLICT (repository_id, blob_id) DO UPDATE SET lease_until = excluded.lease_until
+), loser AS (
+    INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
+    SELECT $4, $3, 'duplicate' FROM blob WHERE blob.storage_key <> $4
+)
+SELECT count(*) FROM blob
+"""
+
+
+async def take(connection: Connection, adoption: Adoption, *, repository_id: int) -> bool:
+    """Turn an object that is there into a blob of a repository; False if another import goes on.
+
+    Where somebody pushed the digest meanwhile, the object becomes a tombstone.
+    """
+    return bool(await connection.fetchval(TAKE, *_arguments(adoption), repository_id))
+
+
+GIVE_UP = """
+WITH gone AS (
+    DELETE FROM registry.adoptions WHERE storage_id = $1 AND digest = $2 AND storage_key = $4
+)
+INSERT INTO registry.tombstones (storage_key, size_bytes, reason) VALUES ($4, $3, 'cancelled')
+ON CONFLICT DO NOTHING
+"""
+
+
+async def give_up(connection: Connection, adoption: Adoption) -> None:
+    """Bury an object that is not to become a blob."""
+    await connection.execute(GIVE_UP, *_arguments(adoption))
+
+
+def _arguments(adoption: Adoption) -> tuple[int, bytes, int, UUID]:
+    return (
+        adoption.storage_id,
+        digests.encode(adoption.digest),
+        adoption.size_bytes,
+        adoption.storage_key,
+    )
+
+
+NOTE = """
+INSERT INTO registry.adoptions (storage_id, digest, size_bytes, storage_key)
+SELECT $1, $2, $3, (SELECT b.storage_key FROM registry.blobs b WHERE b.digest = $2)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def note(connection: Connection, storage_id: int, digest: Digest, size_bytes: int) -> None:
+    """Remember that the bytes of a digest are here too: a manifest, or a blob that was pushed."""
+    await connection.execute(NOTE, storage_id, digests.encode(digest), size_bytes)
+
+
+HAS_BLOB = "SELECT EXISTS (SELECT FROM registry.blobs WHERE digest = $1)"
+
+
+async def has_blob(connection: Connection, digest: Digest) -> bool:
+    """Say whether any repository here has a blob."""
+    return bool(await connection.fetchval(HAS_BLOB, digests.encode(digest)))
+
+
+MANIFESTS = """
+SELECT m.digest FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+WHERE r.name = $1
+"""
+
+
+async def manifests_here(connection: Connection, repository: str) -> set[Digest]:
+    """Return the digests of all manifests of a repository."""
+    rows = await connection.fetch(MANIFESTS, repository)
+    return {digests.decode(row["digest"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagHere:
+    """What a tag points to here, and who pushed that."""
+
+    digest: Digest
+    pushed_by: str
+
+
+TAGS = """
+SELECT t.name, m.digest, m.pushed_by FROM registry.repositories r
+JOIN registry.tags t ON t.repository_id = r.id JOIN registry.manifests m ON m.id = t.manifest_id
+WHERE r.name = $1
+"""
+
+
+async def tags_here(connection: Connection, repository: str) -> Mapping[str, TagHere]:
+    """Return all tags of a repository."""
+    return {
+        row["name"]: TagHere(digest=digests.decode(row["digest"]), pushed_by=row["pushed_by"])
+        for row in await connection.fetch(TAGS, repository)
+    }
+
+
+NOT_TAKEN = """
+SELECT there.digest FROM unnest($2::bytea[]) AS there (digest)
+WHERE NOT EXISTS (
+    SELECT FROM registry.adoptions a WHERE a.storage_id = $1 AND a.digest = there.digest
+)
+"""
+
+
+async def not_taken(
+    connection: Connection, storage_id: int, wanted: Sequence[Digest]
+) -> set[Digest]:
+    """Return those digests that nobody took."""
+    rows = await connection.fetch(NOT_TAKEN, storage_id, [digests.encode(one) for one in wanted])
+    return {digests.decode(row["digest"]) for row in rows}
