@@ -74,6 +74,7 @@ class Settings(pydantic.BaseModel):
     keep_log_days: int = Field(ge=0, le=36_500)
     keep_log_mebibytes: int = Field(ge=0, le=1_000_000)
     hook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    client_silence_seconds: float = Field(gt=0, le=3600)
     metrics_token: SecretStr | None = None
 
     @property

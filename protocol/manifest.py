@@ -7,6 +7,7 @@ fields are ignored and unknown media types are fine, as the spec demands of whoe
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,8 +19,11 @@ from protocol.errors import InvalidDigest, InvalidManifest, ManifestTooLarge
 from protocol.platform import Platform
 
 DEPTH_LIMIT: Final = 64
+# What an index of the largest size needs, with room; `[{},{},…]` takes 25 times its length.
+VALUES_LIMIT: Final = 400_000
 _SIZE_LIMIT_BYTES: Final = 2**63 - 1
 _SCHEMA_VERSION: Final = 2
+_SEPARATORS: Final = (b",", b"{", b"[")
 _UNKNOWN: Final = "unknown"
 
 
@@ -71,6 +75,8 @@ def load(body: bytes) -> dict[str, Any]:
     """Return a manifest's JSON object; refuse duplicate keys, NaN and deep nesting."""
     if len(body) > content.MANIFEST_LIMIT_BYTES:
         raise ManifestTooLarge(limit_bytes=content.MANIFEST_LIMIT_BYTES)
+    if sum(map(body.count, _SEPARATORS)) > VALUES_LIMIT:
+        raise InvalidManifest(f"the manifest holds more than {VALUES_LIMIT} values")
     try:
         document = json.loads(
             body.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant
@@ -125,8 +131,8 @@ def _check_unambiguous(document: dict[str, Any], media_type: str) -> None:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise InvalidManifest(f"the manifest says {twice[:80]!r} twice in one object")
     return document
 

@@ -5,9 +5,11 @@ The /v2/ handlers and the adapter `local` come through here, so limits and event
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from access import authorisation
 from access.authorisation import Action
@@ -25,6 +27,8 @@ from registry.metadata import blobs, manifests, repositories, tags, uploads
 from registry.reader import RepositoryReader
 from registry.storage.driver import Storage
 from registry.uploads import UploadStore
+
+INLINE_BYTES: Final = 256 * 1024  # a larger manifest is parsed beside the loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +130,10 @@ class LocalRepository(RepositoryReader):
         manifest.digest.verify(manifest.body)
         for tag in tags:
             names.check_tag(tag)
-        accepted = contents.read(manifest)
+        if len(manifest.body) > INLINE_BYTES:
+            accepted = await asyncio.to_thread(contents.read, manifest)
+        else:
+            accepted = contents.read(manifest)
 
         async def work(connection: pool.Connection) -> None:
             await accepting.accept(

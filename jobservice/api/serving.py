@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 CONNECTIONS = 20
 # A transfer under way has this long to end before its connection is cut.
 SHUTDOWN_SECONDS = 10.0
+# A connection may wait so long for a request, its first one too; longer than proxies keep theirs.
+IDLE_SECONDS = 75.0
 
 
 async def serve(
@@ -48,6 +51,7 @@ async def serve(
     Raises CannotListen, CertificateUnusable, and what composing raises.
     """
     tls = _tls(settings)
+    _allow_open_files()
     async with (
         composing.composed(
             settings, environment, name="transship api", connections=CONNECTIONS
@@ -62,6 +66,7 @@ async def serve(
             handle_signals=False,
             handler_cancellation=True,
             shutdown_timeout=SHUTDOWN_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
         )
         await runner.setup()
         try:
@@ -70,6 +75,12 @@ async def serve(
             await _until(signals.stop_requested(), tls)
         finally:
             await runner.cleanup()
+
+
+def _allow_open_files() -> None:
+    """Take as many connections as the system allows, not the few it gives by default."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _tls(settings: Settings) -> ServerTls | None:
@@ -109,7 +120,12 @@ def _application(
 ) -> web.Application:
     app = web.Application(middlewares=[forwarding.middleware(parts.settings.trusted_proxies)])
     authenticator = Authenticator(parts.database)
-    routes.register(app, parts.registry, authenticator)
+    routes.register(
+        app,
+        parts.registry,
+        authenticator,
+        silence_seconds=parts.settings.client_silence_seconds,
+    )
     application.add_routes(app, _services(parts, authenticator, tasks, rates, tls))
     return app
 

@@ -12,6 +12,7 @@ from access.errors import InvalidCredentials
 from protocol import errors
 from protocol.errors import RegistryFault
 from registry.errors import MANIFEST_TOO_LARGE_STATUS
+from registry.http.bodies import ClientSilent
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="transship"'}
 
@@ -24,6 +25,7 @@ _TABLE: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.InvalidReference: (400, "NAME_INVALID"),
     errors.ManifestTooLarge: (MANIFEST_TOO_LARGE_STATUS, "SIZE_INVALID"),
     InvalidCredentials: (401, "UNAUTHORIZED"),
+    ClientSilent: (408, "UNKNOWN"),
 }
 MAPPED: Final[tuple[type[Exception], ...]] = (errors.RegistryError, *_TABLE)
 

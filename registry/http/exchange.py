@@ -14,6 +14,7 @@ from access.errors import InvalidCredentials
 from access.identity import ANONYMOUS, Principal
 from protocol.digest import Digest
 from registry.errors import refusal
+from registry.http.bodies import Bodies
 from registry.http.paths import Target
 from registry.repository import LocalRepository
 from registry.service import Registry
@@ -30,6 +31,7 @@ class Exchange:
     registry: Registry
     principal: Principal
     target: Target
+    bodies: Bodies
 
     @property
     def repository(self) -> LocalRepository:
@@ -43,17 +45,23 @@ class Exchange:
 
     def page(self) -> tuple[int, str]:
         """Return `n` and `last`; raise a refusal PAGINATION_NUMBER_INVALID."""
-        query = self.request.query
-        text = query.get("n", str(PAGE))
+        text = self.request.query.get("n", str(PAGE))
         if not (text.isascii() and text.isdigit()):
             raise refusal(
                 "PAGINATION_NUMBER_INVALID", f"n={text[:40]!r} is no number", operation="list"
             )
-        return min(int(text[:9]), PAGE_LIMIT), query.get("last", "")
+        return min(int(text[:9]), PAGE_LIMIT), self.text("last") or ""
+
+    def text(self, name: str) -> str | None:
+        """Return a query parameter; raise a refusal NAME_INVALID for what is no text."""
+        value = self.request.query.get(name)
+        if value is not None and "\0" in value:
+            raise refusal("NAME_INVALID", f"{name} holds a NUL character", operation="read a query")
+        return value
 
     def body(self) -> AsyncIterator[bytes]:
-        """Yield the request's body as it comes."""
-        return self.request.content.iter_any()
+        """Yield the request's body as it comes; raise ClientSilent."""
+        return self.bodies.chunks(self.request)
 
 
 async def identify(request: web.Request, authenticator: Authenticator) -> Principal:

@@ -38,7 +38,7 @@ async def catalog(exchange: Exchange) -> web.StreamResponse:
 
 async def list_referrers(exchange: Exchange) -> web.StreamResponse:
     """List what refers to a digest, of one artifact type if asked."""
-    wanted = exchange.request.query.get("artifactType")
+    wanted = exchange.text("artifactType")
     page = await exchange.repository.referrers_page(
         exchange.digest, artifact_type=wanted, after=_after(exchange), limit=PAGE + 1
     )

@@ -9,9 +9,8 @@ from multidict import CIMultiDict
 
 from access.authorisation import Action
 from protocol import media_types
-from protocol.content import MANIFEST_LIMIT_BYTES, RawManifest
+from protocol.content import RawManifest
 from protocol.digest import Digest, is_digest
-from protocol.errors import ManifestTooLarge
 from registry import names
 from registry.http import conditions
 from registry.http.exchange import Exchange
@@ -50,13 +49,13 @@ async def put(exchange: Exchange) -> web.StreamResponse:
     if declared is None:
         names.check_tag(reference)
         tags = [reference, *tags]
-    body = await _read(exchange)
-    manifest = RawManifest(
-        media_type=media_types.bare(exchange.request.headers.get(hdrs.CONTENT_TYPE, "")),
-        digest=declared or Digest.of(body),
-        body=body,
-    )
-    contents = await repository.put_manifest(manifest, tags=tags)
+    async with exchange.bodies.manifest(exchange.request) as body:
+        manifest = RawManifest(
+            media_type=media_types.bare(exchange.request.headers.get(hdrs.CONTENT_TYPE, "")),
+            digest=declared or Digest.of(body),
+            body=body,
+        )
+        contents = await repository.put_manifest(manifest, tags=tags)
     headers: CIMultiDict[str] = CIMultiDict(
         {
             hdrs.LOCATION: f"/v2/{exchange.target.repository}/manifests/{manifest.digest}",
@@ -78,19 +77,6 @@ async def delete(exchange: Exchange) -> web.StreamResponse:
     else:
         await exchange.repository.delete_tag(reference)
     return web.Response(status=202)
-
-
-async def _read(exchange: Exchange) -> bytes:
-    """Return the body; raise ManifestTooLarge before holding more than the limit."""
-    length = exchange.request.content_length
-    if length is not None and length > MANIFEST_LIMIT_BYTES:
-        raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
-    body = bytearray()
-    async for chunk in exchange.body():
-        body += chunk
-        if len(body) > MANIFEST_LIMIT_BYTES:
-            raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
-    return bytes(body)
 
 
 def _headers(exchange: Exchange, found: Found) -> dict[str, str]:

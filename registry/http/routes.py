@@ -13,7 +13,8 @@ from access.identity import Principal
 from database.errors import DatabaseUnavailable
 from protocol.errors import RegistryFault, Unavailable
 from registry.errors import refusal
-from registry.http import blobs, errors, exchange, listing, manifests, paths, uploads
+from registry.http import blobs, bodies, errors, exchange, listing, manifests, paths, uploads
+from registry.http.bodies import Bodies
 from registry.http.exchange import Exchange
 from registry.http.paths import Kind, Target
 from registry.service import Registry
@@ -52,25 +53,32 @@ HANDLERS: Final[dict[tuple[Kind, str], Handler]] = {
 }
 
 
-def register(app: web.Application, registry: Registry, authenticator: Authenticator) -> None:
+def register(
+    app: web.Application,
+    registry: Registry,
+    authenticator: Authenticator,
+    *,
+    silence_seconds: float = bodies.SILENCE_SECONDS,
+) -> None:
     """Add everything beneath /v2/ to an application."""
+    shared = Bodies(silence_seconds=silence_seconds)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        response = await _answer(request, registry, authenticator)
+        response = await _answer(request, registry, authenticator, shared)
         response.headers.update(API_VERSION)
         return response
 
     app.router.add_route("*", "/v2", handle)
-    app.router.add_route("*", "/v2/{target:.*}", handle)
+    app.router.add_route("*", "/v2/{target:[\\s\\S]*}", handle)  # a line feed, too
 
 
 async def _answer(
-    request: web.Request, registry: Registry, authenticator: Authenticator
+    request: web.Request, registry: Registry, authenticator: Authenticator, shared: Bodies
 ) -> web.StreamResponse:
     try:
         # Who asks comes first, so that nobody learns from an answer what is there.
         principal = await exchange.identify(request, authenticator)
-        return await _dispatch(request, registry, principal)
+        return await _dispatch(request, registry, principal, shared)
     except errors.MAPPED as error:
         if isinstance(error, Unavailable):
             _log.error("content_unavailable", reason=str(error))
@@ -82,7 +90,7 @@ async def _answer(
 
 
 async def _dispatch(
-    request: web.Request, registry: Registry, principal: Principal
+    request: web.Request, registry: Registry, principal: Principal, shared: Bodies
 ) -> web.StreamResponse:
     target = paths.parse(request.rel_url.raw_path)
     if target is None:
@@ -93,7 +101,9 @@ async def _dispatch(
     if handler is None:
         return _not_allowed(target)
     return await handler(
-        Exchange(request=request, registry=registry, principal=principal, target=target)
+        Exchange(
+            request=request, registry=registry, principal=principal, target=target, bodies=shared
+        )
     )
 
 

@@ -19,6 +19,8 @@ from registry.uploads import OpenUpload
 
 _RANGE: Final = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/.*)?")
 
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 async def begin(exchange: Exchange) -> web.StreamResponse:
     """Open an upload, mount a blob, or take a whole one in one request."""
@@ -28,7 +30,7 @@ async def begin(exchange: Exchange) -> web.StreamResponse:
     repository = exchange.repository
     beginning = Beginning(
         mount=mount,
-        mount_from=query.get("from"),
+        mount_from=exchange.text("from"),
         algorithm=digest.algorithm if digest else _algorithm(query.get("digest-algorithm")),
     )
     upload_id = await repository.begin_upload(beginning)
@@ -130,10 +132,9 @@ def _algorithm(name: str | None) -> Algorithm:
 
 def _upload_id(exchange: Exchange) -> UUID:
     text = exchange.target.reference
-    try:
-        return UUID(text)
-    except ValueError:
-        raise exchange.repository.uploads.unknown(text[:80]) from None
+    if not _ID.fullmatch(text):
+        raise exchange.repository.uploads.unknown(text[:80])
+    return UUID(text)
 
 
 def _accepted(exchange: Exchange, upload_id: UUID, offset_bytes: int) -> web.Response:

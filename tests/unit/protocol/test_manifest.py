@@ -206,3 +206,13 @@ def test_any_json_is_a_manifest_or_refused(document: Any) -> None:
         parse(document)
     except InvalidManifest:
         return
+
+
+def test_more_values_than_an_index_can_need_are_not_even_read() -> None:
+    with pytest.raises(InvalidManifest, match="more than 400000 values"):
+        parse(b'{"schemaVersion":2,"x":[' + b"{}," * manifest.VALUES_LIMIT + b"{}]}")
+    entry = descriptor(media_types.OCI_MANIFEST, platform={"architecture": "amd64", "os": "linux"})
+    count = MANIFEST_LIMIT_BYTES // (len(json.dumps(entry)) + 2) - 1
+    largest = parse({"schemaVersion": 2, "manifests": [entry] * count})
+    assert isinstance(largest, Index)
+    assert len(largest.manifests) == count
