@@ -6,6 +6,8 @@ that it sees from any other registry, and the /v2/ handlers render status and fa
 RegistryStorageError
 ├── StorageFull        no room for more bytes
 ├── StorageBusy        somebody else writes to this upload
+├── StorageUnavailable the storage does not answer, or with an error
+├── PartialLost        an upload cannot go on: its bytes are not there
 └── ObjectMissing      an object that a row names is not there
 """
 
@@ -29,8 +31,30 @@ class StorageBusy(RegistryStorageError):
     """Another request is writing to the same upload."""
 
 
+class StorageUnavailable(RegistryStorageError):
+    """The storage does not answer, or refuses; the text names the operation and the key."""
+
+
+class PartialLost(RegistryStorageError):
+    """What an upload had is gone from the storage."""
+
+
 class ObjectMissing(RegistryStorageError):
     """No such object."""
+
+
+_STORAGE_CODES: dict[type[RegistryStorageError], str] = {
+    StorageFull: "DENIED",
+    StorageBusy: "RANGE_INVALID",
+    StorageUnavailable: "UNAVAILABLE",
+    PartialLost: "BLOB_UPLOAD_INVALID",
+    ObjectMissing: "UNAVAILABLE",
+}
+
+
+def code_of(error: RegistryStorageError) -> str:
+    """Return the code that tells a client what a storage driver raised."""
+    return _STORAGE_CODES[type(error)]
 
 
 # code → status and class (reference: distribution's registry/api/errcode).

@@ -17,10 +17,11 @@ from protocol.descriptor import Descriptor
 from protocol.digest import Digest, is_digest
 from protocol.errors import InvalidDigest, RegistryError, SizeMismatch
 from registry import names
-from registry.errors import ObjectMissing, refusal
+from registry.errors import refusal
 from registry.metadata import blobs, manifests, repositories, tags
 from registry.metadata.blobs import Blob
 from registry.metadata.manifests import Found, Referrer
+from registry.objects import Objects
 from registry.storage.driver import Storage
 
 PAGE: Final = 1000
@@ -40,10 +41,10 @@ class RepositoryReader:
     ) -> None:
         """Raise a refusal NAME_INVALID."""
         self._database = database
-        self._storage = storage
         self._name = name
         self._project = names.project_of(name)
         self._principal = principal
+        self.objects = Objects(storage=storage, repository=name)
 
     @property
     def repository(self) -> str:
@@ -135,20 +136,8 @@ class RepositoryReader:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         row = await self.find_blob(blob.digest)
         agree(blob.size_bytes, row.size_bytes)
-        try:
-            async with self._storage.read(row.storage_key, offset_bytes=offset_bytes) as chunks:
-                yield chunks
-        except ObjectMissing as error:
-            raise self.lost(blob.digest) from error
-
-    def lost(self, digest: Digest) -> RegistryError:
-        """Return the refusal of a blob whose object is not in the storage."""
-        return self._refuse(
-            "UNAVAILABLE",
-            f"{digest} of {self._name} is recorded and its bytes are not in the storage: restore"
-            " the storage, or look at what it is mounted from",
-            "read blob",
-        )
+        async with self.objects.open(row, blob.digest, offset_bytes=offset_bytes) as chunks:
+            yield chunks
 
     async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
         """Yield what refers to `subject`."""

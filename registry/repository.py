@@ -74,7 +74,6 @@ class LocalRepository(RepositoryReader):
             storage_key=uuid.uuid4(),
             offset_bytes=0,
             algorithm=beginning.algorithm,
-            hash_state=None,
         )
         async with self._database.connection() as connection:
             if beginning.mount is not None and await self._mount(connection, beginning):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from uuid import UUID
 
 from access import audit, authorisation, projects
 from access.identity import Principal
@@ -27,10 +25,6 @@ class Registry:
     def repository(self, name: str, principal: Principal) -> LocalRepository:
         """Return a repository, there or not, as `principal` sees it; raise NAME_INVALID."""
         return LocalRepository(self._database, self._storage, name, principal)
-
-    def local_path(self, key: UUID) -> Path:
-        """Return the file that an object can be sent from."""
-        return self._storage.local_path(key)
 
     async def repositories_page(
         self, principal: Principal, *, after: str, limit: int

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from database.pool import Database
 from protocol.digest import Algorithm, Digest
 from protocol.errors import DigestMismatch, HashStateUnavailable
 from protocol.hashing import Hasher, HashState
-from registry.errors import StorageBusy, StorageFull, refusal
+from registry import upload_hold
+from registry.errors import RegistryStorageError, StorageBusy, StorageFull, code_of, refusal
 from registry.metadata import blobs, uploads
 from registry.storage.driver import Partial, Storage
+from registry.upload_hold import Hold
 
 PIECE_BYTES: Final = 1024 * 1024
 SAVE_BYTES: Final = 128 * 1024 * 1024  # what a killed process may lose of an upload
@@ -33,28 +35,25 @@ class UploadStore:
     async def open(self, upload_id: uuid.UUID) -> AsyncIterator[OpenUpload]:
         """Hold an upload, alone; progress is saved at the end.
 
-        Raise a refusal BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_INVALID or RANGE_INVALID (busy).
+        Raise a refusal BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_INVALID, RANGE_INVALID (busy), DENIED
+        (storage full) or UNAVAILABLE.
         """
-        partial = await self._partial(upload_id)
-        try:
-            async with self.database.connection() as connection:
-                row = await uploads.get(connection, upload_id, repository=self.repository)
-            if row is None:
+        async with self._held(upload_id) as (hold, partial):
+            if hold.row is None:
                 await partial.discard()
                 raise self.unknown(upload_id)
-            if partial.size_bytes < row.offset_bytes:
-                raise self._refuse(
-                    "BLOB_UPLOAD_INVALID", "the upload's bytes are lost; begin a new upload"
-                )
-            opened = OpenUpload(self, row, partial)
+            await partial.resume(
+                hold.row.storage_key,
+                offset_bytes=hold.row.offset_bytes,
+                state=hold.row.partial_state,
+            )
+            opened = OpenUpload(self, hold.row, hold, partial)
             try:
                 async with opened.saving():
                     yield opened
-            except StorageFull as error:
+            except StorageFull:
                 await opened.drop()  # its bytes are the first to give back
-                raise self._refuse("DENIED", str(error)) from error
-        finally:
-            await partial.close()
+                raise
 
     async def offset(self, upload_id: uuid.UUID) -> int:
         """Return how many bytes an upload holds; raise a refusal BLOB_UPLOAD_UNKNOWN."""
@@ -66,22 +65,36 @@ class UploadStore:
 
     async def cancel(self, upload_id: uuid.UUID) -> bool:
         """End an upload without a blob; say whether it was there."""
-        partial = await self._partial(upload_id)
-        try:
+        async with self._held(upload_id) as (hold, partial):
+            if hold.row is None:
+                await partial.discard()
+                return False
             async with self.database.connection() as connection:
-                cancelled = await uploads.cancel(connection, upload_id, repository=self.repository)
-            await partial.discard()
-        finally:
-            await partial.close()
+                cancelled = await uploads.cancel(
+                    connection, upload_id, repository=self.repository, token=hold.token
+                )
+            await self.storage.discard_partial(
+                upload_id, hold.row.storage_key, hold.row.partial_state
+            )
         return cancelled
 
-    async def _partial(self, upload_id: uuid.UUID) -> Partial:
+    @contextlib.asynccontextmanager
+    async def _held(self, upload_id: uuid.UUID) -> AsyncIterator[tuple[Hold, Partial]]:
+        with self._refusing():
+            partial = await self.storage.open_partial(upload_id)
+            try:
+                how = upload_hold.locked if self.storage.locks else upload_hold.leased
+                async with how(self.database, upload_id, self.repository) as hold:
+                    yield hold, partial
+            finally:
+                await partial.close()
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
         try:
-            return await self.storage.open_partial(upload_id)
-        except StorageBusy as error:
-            raise self._refuse("RANGE_INVALID", str(error)) from None
-        except StorageFull as error:
-            raise self._refuse("DENIED", str(error)) from error
+            yield
+        except RegistryStorageError as error:
+            raise self._refuse(code_of(error), str(error)) from error
 
     def unknown(self, upload_id: uuid.UUID | str) -> Exception:
         """Return the refusal of an upload that is not there."""
@@ -94,9 +107,12 @@ class UploadStore:
 class OpenUpload:
     """An upload that this request holds."""
 
-    def __init__(self, store: UploadStore, row: uploads.Upload, partial: Partial) -> None:
+    def __init__(
+        self, store: UploadStore, row: uploads.Upload, hold: Hold, partial: Partial
+    ) -> None:
         self._store = store
         self._row = row
+        self._hold = hold
         self._partial = partial
         self._hasher = _hasher(row)
         self._ended = False
@@ -123,6 +139,7 @@ class OpenUpload:
 
     async def _write(self, chunks: list[bytes], size_bytes: int) -> None:
         self._sound = False
+        self._hold.check()
         update = self._hasher.update if self._hasher else _ignore
         await self._partial.write(chunks, offset_bytes=self.offset_bytes, alongside=update)
         self.offset_bytes += size_bytes
@@ -132,15 +149,17 @@ class OpenUpload:
 
         Raise DigestMismatch, which ends the upload, or a refusal BLOB_UPLOAD_UNKNOWN.
         """
+        self._hold.check()
         actual = await self._digest(digest.algorithm)
         if actual != digest:
             await self.drop()
             raise DigestMismatch(expected=str(digest), actual=str(actual))
-        await self._partial.publish(self._row.storage_key, self.offset_bytes)
+        self._hold.check()
+        await self._partial.publish(self.offset_bytes)
         self._ended = True
         async with self._store.database.connection() as connection:
             committed = await blobs.commit_upload(
-                connection, self._row.id, digest, self.offset_bytes
+                connection, self._row.id, digest, self.offset_bytes, token=self._hold.token
             )
         if not committed:
             raise self._store.unknown(self._row.id)
@@ -160,14 +179,15 @@ class OpenUpload:
         """
         if self._ended or not self._sound or self.offset_bytes == self._saved_bytes:
             return
-        await self._partial.sync()
+        progress = replace(
+            self._row,
+            offset_bytes=self.offset_bytes,
+            hash_state=_saved(self._hasher),
+            partial_state=await self._partial.sync(),
+        )
         async with self._store.database.connection() as connection:
-            await uploads.save(
-                connection,
-                self._row.id,
-                offset_bytes=self.offset_bytes,
-                hash_state=_saved(self._hasher),
-            )
+            if not await uploads.save(connection, progress, token=self._hold.token):
+                raise StorageBusy("another request went on with this upload; ask where it stands")
         self._saved_bytes = self.offset_bytes
 
     async def _save_now_and_then(self) -> None:
@@ -185,7 +205,12 @@ class OpenUpload:
         """End the upload without a blob."""
         self._ended = True
         async with self._store.database.connection() as connection:
-            await uploads.cancel(connection, self._row.id, repository=self._store.repository)
+            await uploads.cancel(
+                connection,
+                self._row.id,
+                repository=self._store.repository,
+                token=self._hold.token,
+            )
         await self._partial.discard()
 
 

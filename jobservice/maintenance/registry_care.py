@@ -9,15 +9,16 @@ import structlog
 from database.pool import Database
 from jobservice.maintenance.service import Service
 from registry import maintenance
-from registry.storage.filesystem import FilesystemStorage
+from registry.storage.driver import Storage
 
 UPLOADS_SECONDS = 600.0
 TOMBSTONES_SECONDS = 60.0
+PARTIALS_SECONDS = 3600.0
 
 log = structlog.get_logger(__name__)
 
 
-def services(database: Database, storage: FilesystemStorage) -> tuple[Service, ...]:
+def services(database: Database, storage: Storage) -> tuple[Service, ...]:
     """Return the registry's chores, to be given to `working.work`."""
     return (
         _chore(
@@ -29,6 +30,11 @@ def services(database: Database, storage: FilesystemStorage) -> tuple[Service, .
             "objects_deleted",
             TOMBSTONES_SECONDS,
             lambda: maintenance.sweep_tombstones(database, storage),
+        ),
+        _chore(
+            "partials_swept",
+            PARTIALS_SECONDS,
+            lambda: maintenance.sweep_partials(database, storage),
         ),
     )
 

@@ -17,6 +17,7 @@ from registry.care.taken import Taken
 from registry.metadata import adoptions, blobs
 from registry.metadata.adoptions import Adoption
 from registry.storage.driver import Storage
+from registry.stored_object import StoredObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class Adopter:
 
     async def _digest(self, adoption: Adoption) -> Digest:
         hasher = Hasher(adoption.digest.algorithm)
-        async with self.storage.read(adoption.storage_key) as chunks:
+        async with self.storage.read(StoredObject(adoption.storage_key)) as chunks:
             async for chunk in chunks:
                 hasher.update(chunk)
         return hasher.digest()

@@ -9,6 +9,7 @@ from database import pool
 from database.pool import Connection
 from protocol.digest import Digest
 from registry.metadata import digests
+from registry.stored_object import StoredObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,17 @@ class Blob:
     repository_id: int
     size_bytes: int
     storage_key: UUID
+    adopted_path: str | None
     lease_is_short: bool
+
+    @property
+    def stored(self) -> StoredObject:
+        """Its object in the storage."""
+        return StoredObject(self.storage_key, self.adopted_path)
 
 
 FIND = """
-SELECT b.id, r.id AS repository_id, b.size_bytes, b.storage_key,
+SELECT b.id, r.id AS repository_id, b.size_bytes, b.storage_key, b.adopted_path,
        l.lease_until < now() + interval '30 minutes' AND NOT EXISTS (
            SELECT FROM registry.manifest_blobs m
            WHERE m.repository_id = l.repository_id AND m.blob_id = l.blob_id
@@ -54,7 +61,8 @@ async def renew_lease(connection: Connection, blob: Blob) -> None:
 
 COMMIT = """
 WITH gone AS (
-    DELETE FROM registry.uploads WHERE id = $1 RETURNING repository_id, storage_key
+    DELETE FROM registry.uploads WHERE id = $1 AND busy_token IS NOT DISTINCT FROM $4
+    RETURNING repository_id, storage_key
 ), blob AS (
     INSERT INTO registry.blobs (digest, size_bytes, storage_key)
     SELECT $2, $3, storage_key FROM gone
@@ -74,13 +82,20 @@ SELECT count(*) FROM gone
 
 
 async def commit_upload(
-    connection: Connection, upload_id: UUID, digest: Digest, size_bytes: int
+    connection: Connection,
+    upload_id: UUID,
+    digest: Digest,
+    size_bytes: int,
+    *,
+    token: UUID | None,
 ) -> bool:
-    """Turn a published upload into a blob of its repository; False if the upload is gone.
+    """Turn a published upload into a blob of its repository.
+
+    False if the upload is gone, or no longer held by `token`.
 
     Of two uploads of one digest the second's object becomes a tombstone.
     """
-    count = await connection.fetchval(COMMIT, upload_id, digests.encode(digest), size_bytes)
+    count = await connection.fetchval(COMMIT, upload_id, digests.encode(digest), size_bytes, token)
     return bool(count)
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from database.pool import Connection
+from registry.stored_object import StoredObject
 
 DUE = """
-SELECT storage_key FROM registry.tombstones WHERE delete_after <= now()
+SELECT storage_key, adopted_path FROM registry.tombstones WHERE delete_after <= now()
 ORDER BY delete_after LIMIT $1
 """
 
 
-async def due(connection: Connection, *, limit: int) -> Sequence[UUID]:
+async def due(connection: Connection, *, limit: int) -> Sequence[StoredObject]:
     """Return objects to delete. Keys are never used again, so deleting one twice does no harm."""
-    return [row["storage_key"] for row in await connection.fetch(DUE, limit)]
+    rows = await connection.fetch(DUE, limit)
+    return [StoredObject(row["storage_key"], row["adopted_path"]) for row in rows]
 
 
 FORGET = "DELETE FROM registry.tombstones WHERE storage_key = ANY($1)"
 
 
-async def forget(connection: Connection, keys: Sequence[UUID]) -> None:
+async def forget(connection: Connection, objects: Sequence[StoredObject]) -> None:
     """Drop the tombstones of objects that are gone."""
-    await connection.execute(FORGET, keys)
+    await connection.execute(FORGET, [stored.key for stored in objects])

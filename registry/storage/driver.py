@@ -1,26 +1,79 @@
 """What this registry asks of a storage: objects under opaque keys, written once.
 
 Bytes go into a *partial* object, named by its upload, which one request at a time may hold open.
-`publish` makes it durable under its final key; only then may a row name it.
+`publish` makes it durable under its final key; only then may a row name it. Any method may raise
+StorageUnavailable, which names the operation and the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 from protocol.digest import Algorithm, Digest
+from registry.stored_object import StoredObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """An object is sent from this file, by sendfile."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """An object is fetched by the client itself, from this address; it holds a short-lived key."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much fits into a storage that has a limit."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedObject:
+    """An object as a listing shows it; `written_at` is by the storage's clock."""
+
+    key: UUID
+    size_bytes: int
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPartial:
+    """A partial object as a listing shows it.
+
+    `name` is the id of its upload, or the key it would have been published under; `handle` is the
+    driver's own and together with `name` leads to it.
+    """
+
+    name: UUID
+    handle: str
+    touched_at: datetime
 
 
 class Partial(Protocol):
-    """An object being written, held by this request alone until `close`."""
+    """An object being written, held by this request alone until `close`.
 
-    @property
-    def size_bytes(self) -> int:
-        """How many bytes it had when it was opened."""
+    `resume` comes first; then bytes are written in order, from the offset that was given to it.
+    """
+
+    async def resume(self, key: UUID, *, offset_bytes: int, state: bytes | None) -> None:
+        """Go on at an offset with the state that `sync` returned there; to become object `key`.
+
+        Raise PartialLost if its bytes are not there.
+        """
         ...
 
     async def write(
@@ -36,16 +89,19 @@ class Partial(Protocol):
         """Wait for what `write` began. Raise StorageFull."""
         ...
 
-    async def sync(self) -> None:
-        """Make what was written outlive a crash of the machine. Raise StorageFull."""
+    async def sync(self) -> bytes | None:
+        """Make what was written outlive a crash; return what `resume` will need, on any node.
+
+        Raise StorageFull.
+        """
         ...
 
     async def digest(self, algorithm: Algorithm, size_bytes: int) -> Digest:
-        """Hash the first `size_bytes` bytes again."""
+        """Hash the first `size_bytes` bytes again; only `publish` or `discard` may follow."""
         ...
 
-    async def publish(self, key: UUID, size_bytes: int) -> None:
-        """Make the first `size_bytes` bytes durable under `key`. Raise StorageFull."""
+    async def publish(self, size_bytes: int) -> None:
+        """Make the first `size_bytes` bytes durable under the key. Raise StorageFull."""
         ...
 
     async def discard(self) -> None:
@@ -58,26 +114,71 @@ class Partial(Protocol):
 
 
 class Storage(Protocol):
-    """Where objects are. A key is never used again."""
+    """Where objects are. A key is never used again.
+
+    `locks`: whoever has a partial open holds it, in all processes, and its death lets go. Without,
+    callers hold an upload by a lease in its row.
+    """
+
+    @property
+    def locks(self) -> bool:
+        """Whether `open_partial` locks."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """What kind of storage it is, in Harbor's words."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the storage answers; raise StorageUnavailable."""
+        ...
+
+    async def room(self) -> Room | None:
+        """Return how much room there is; None where there is no limit."""
+        ...
 
     async def open_partial(self, upload: UUID) -> Partial:
         """Hold the partial object of an upload, created if need be. Raise StorageBusy."""
         ...
 
     def read(
-        self, key: UUID, *, offset_bytes: int = 0
+        self, stored: StoredObject, *, offset_bytes: int = 0, length_bytes: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Open an object at an offset. Raise ObjectMissing."""
+        """Open an object at an offset, to its end or for a length. Raise ObjectMissing."""
         ...
 
-    def local_path(self, key: UUID) -> Path:
-        """Return the file that an object can be sent from."""
+    async def sending(self, stored: StoredObject) -> LocalFile | Redirect | None:
+        """Say how a client gets an object; None: from `read`. May raise ObjectMissing."""
         ...
 
-    async def delete(self, key: UUID) -> None:
-        """Remove an object; nothing happens if it is gone."""
+    async def size_bytes(self, stored: StoredObject) -> int:
+        """Return how large an object is. Raise ObjectMissing."""
         ...
 
-    async def free_bytes(self) -> int | None:
-        """Return how many bytes still fit; None where there is no limit."""
+    async def objects(self, *, after: UUID | None, limit: int) -> Sequence[ListedObject]:
+        """Return up to `limit` objects whose keys follow `after`, by key; fewer only at the end.
+
+        Adopted objects are not among them.
+        """
+        ...
+
+    async def delete(self, objects: Sequence[StoredObject]) -> None:
+        """Remove objects; nothing happens to those that are gone."""
+        ...
+
+    async def discard_partial(self, upload: UUID, key: UUID, state: bytes | None) -> None:
+        """Remove what an abandoned upload left."""
+        ...
+
+    def partials(self) -> AsyncIterator[Sequence[ListedPartial]]:
+        """Yield all partial objects, page by page."""
+        ...
+
+    async def delete_partial(self, partial: ListedPartial) -> None:
+        """Remove a partial object that was listed; nothing happens if it is gone."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...

@@ -17,18 +17,31 @@ from typing import Final
 from uuid import UUID
 
 from protocol.digest import Algorithm, Digest
-from registry.errors import ObjectMissing, StorageBusy, StorageFull
+from registry.errors import (
+    ObjectMissing,
+    PartialLost,
+    StorageBusy,
+    StorageFull,
+    StorageUnavailable,
+)
+from registry.storage import files
+from registry.storage.driver import ListedObject, ListedPartial, LocalFile, Room
+from registry.stored_object import StoredObject
 
 READ_BYTES: Final = 1024 * 1024
 _INLINE_BYTES: Final = 256 * 1024  # less than a thread hop costs, into the page cache
 _VECTOR_LIMIT: Final = 512
 _SYNC_BYTES: Final = 32 * 1024 * 1024  # the disk begins while the rest still arrives
 _SHARDS: Final = 256
+_PAGE: Final = 1000
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class FilesystemStorage:
     """A folder, on this machine or a shared mount with atomic rename and flock."""
+
+    locks = True
+    provider = "filesystem"
 
     def __init__(self, root: Path) -> None:
         """Create the folders; do so once, at start."""
@@ -39,7 +52,20 @@ class FilesystemStorage:
         for shard in range(_SHARDS):
             (self._objects / f"{shard:02x}").mkdir(exist_ok=True)
         for folder in (self._objects, root):
-            _fsync_folder(folder)
+            files.fsync_folder(folder)
+
+    async def check(self) -> None:
+        """Look whether the folder is there."""
+        if not await asyncio.to_thread(self._objects.is_dir):
+            raise StorageUnavailable("the folder of the storage is not there")
+
+    async def room(self) -> Room | None:
+        """Return what an ordinary user may still write, and what the file system holds."""
+        facts = await asyncio.to_thread(os.statvfs, self._objects)
+        return Room(
+            free_bytes=facts.f_bavail * facts.f_frsize,
+            total_bytes=facts.f_blocks * facts.f_frsize,
+        )
 
     async def open_partial(self, upload: UUID) -> FilesystemPartial:
         """Hold the partial file of an upload."""
@@ -50,16 +76,14 @@ class FilesystemStorage:
 
     @contextlib.asynccontextmanager
     async def read(
-        self, key: UUID, *, offset_bytes: int = 0
+        self, stored: StoredObject, *, offset_bytes: int = 0, length_bytes: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an object at an offset."""
-        try:
-            file = self.path(key).open("rb", buffering=0)
-        except FileNotFoundError:
-            raise ObjectMissing(f"object {key} is not in {self._objects}") from None
+        with self._existing(stored):
+            file = self.path(stored.key).open("rb", buffering=0)
         try:
             file.seek(offset_bytes)
-            yield _chunks(file.read)
+            yield files.chunks(file.read, READ_BYTES, length_bytes)
         finally:
             file.close()
 
@@ -67,22 +91,57 @@ class FilesystemStorage:
         """Return where an object lies."""
         return self._objects / key.hex[:2] / key.hex
 
-    def local_path(self, key: UUID) -> Path:
+    async def sending(self, stored: StoredObject) -> LocalFile:
         """Return the file to send from."""
-        return self.path(key)
+        path = self.path(stored.key)
+        if not path.is_file():
+            raise self._missing(stored)
+        return LocalFile(path=path)
 
-    async def delete(self, key: UUID) -> None:
-        """Remove an object."""
-        await asyncio.to_thread(self.path(key).unlink, missing_ok=True)
+    async def size_bytes(self, stored: StoredObject) -> int:
+        """Ask the file system."""
+        with self._existing(stored):
+            facts = await asyncio.to_thread(self.path(stored.key).stat)
+        return facts.st_size
 
-    async def delete_partial(self, upload: UUID) -> None:
-        """Remove what an abandoned upload left."""
-        await asyncio.to_thread((self._partial / upload.hex).unlink, missing_ok=True)
+    @contextlib.contextmanager
+    def _existing(self, stored: StoredObject) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise self._missing(stored) from None
 
-    async def free_bytes(self) -> int | None:
-        """Return what an ordinary user may still write."""
-        facts = await asyncio.to_thread(os.statvfs, self._objects)
-        return facts.f_bavail * facts.f_frsize
+    def _missing(self, stored: StoredObject) -> ObjectMissing:
+        return ObjectMissing(f"object {stored.key} is not in {self._objects}")
+
+    async def objects(self, *, after: UUID | None, limit: int) -> Sequence[ListedObject]:
+        """List the folders in order, in a thread."""
+        return await asyncio.to_thread(files.objects, self._objects, after=after, limit=limit)
+
+    async def delete(self, objects: Sequence[StoredObject]) -> None:
+        """Remove the files, in one thread."""
+        await asyncio.to_thread(files.unlink, [self.path(stored.key) for stored in objects])
+
+    async def discard_partial(self, upload: UUID, key: UUID, state: bytes | None) -> None:
+        """Remove the file; it is named by its upload alone."""
+        del key, state
+        await asyncio.to_thread(files.unlink, [self._partial / upload.hex])
+
+    async def partials(self) -> AsyncIterator[Sequence[ListedPartial]]:
+        """Yield the partial files: those of uploads under way, and what crashes left."""
+        after = ""
+        while page := await asyncio.to_thread(
+            files.partials, self._partial, after=after, limit=_PAGE
+        ):
+            yield page
+            after = page[-1].handle
+
+    async def delete_partial(self, partial: ListedPartial) -> None:
+        """Remove the file."""
+        await asyncio.to_thread(files.unlink, [self._partial / partial.handle])
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
 
 class FilesystemPartial:
@@ -92,10 +151,17 @@ class FilesystemPartial:
         self._descriptor = descriptor
         self._path = path
         self._final_path = final_path
+        self._key: UUID | None = None
         self._pending: asyncio.Future[None] | None = None
         self._syncing: asyncio.Future[None] | None = None
         self._unsynced_bytes = 0
-        self.size_bytes = os.fstat(descriptor).st_size
+
+    async def resume(self, key: UUID, *, offset_bytes: int, state: bytes | None) -> None:
+        """Go on; whatever was written beyond the offset is written again."""
+        del state
+        self._key = key
+        if os.fstat(self._descriptor).st_size < offset_bytes:
+            raise PartialLost("the upload's bytes are lost; begin a new upload")
 
     async def write(
         self, chunks: Sequence[bytes], *, offset_bytes: int, alongside: Callable[[bytes], object]
@@ -141,7 +207,7 @@ class FilesystemPartial:
             await _finish(pending)
 
     async def sync(self) -> None:
-        """Write what the page cache still holds, in a thread."""
+        """Write what the page cache still holds, in a thread; the file says the rest."""
         await self.settle()
         await _finish(asyncio.get_running_loop().run_in_executor(None, self._sync))
 
@@ -158,12 +224,13 @@ class FilesystemPartial:
             offset += len(piece)
         return Digest(algorithm=algorithm, encoded=hashed.hexdigest())
 
-    async def publish(self, key: UUID, size_bytes: int) -> None:
+    async def publish(self, size_bytes: int) -> None:
         """Fsync, rename, fsync the folder, in one thread."""
+        assert self._key is not None  # noqa: S101 `resume` comes first
         await self.settle()
         if self._syncing is not None:
             await _finish(self._syncing)
-        await asyncio.to_thread(self._publish, self._final_path(key), size_bytes)
+        await asyncio.to_thread(self._publish, self._final_path(self._key), size_bytes)
 
     def _publish(self, final: Path, size_bytes: int) -> None:
         with _room():
@@ -171,7 +238,7 @@ class FilesystemPartial:
                 os.ftruncate(self._descriptor, size_bytes)
             os.fsync(self._descriptor)
             self._path.rename(final)
-            _fsync_folder(final.parent)
+            files.fsync_folder(final.parent)
 
     async def discard(self) -> None:
         """Remove the file."""
@@ -232,18 +299,5 @@ def _room() -> Iterator[None]:
         raise
 
 
-async def _chunks(read: Callable[[int], bytes]) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(read, READ_BYTES):
-        yield chunk
-
-
 def _size(pieces: Sequence[bytes]) -> int:
     return sum(map(len, pieces))
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

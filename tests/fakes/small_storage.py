@@ -30,11 +30,11 @@ class SmallStorage(FilesystemStorage):
 
     def __init__(self, root: Path, room: Room) -> None:
         super().__init__(root)
-        self.room = room
+        self.space = room
 
     @override
     async def open_partial(self, upload: UUID) -> FilesystemPartial:
-        return _SmallPartial(await super().open_partial(upload), self.room)
+        return _SmallPartial(await super().open_partial(upload), self.space)
 
 
 class _SmallPartial(FilesystemPartial):
@@ -42,7 +42,10 @@ class _SmallPartial(FilesystemPartial):
         self._inner = inner
         self._room = room
         self._closed = False
-        self.size_bytes = inner.size_bytes
+
+    @override
+    async def resume(self, key: UUID, *, offset_bytes: int, state: bytes | None) -> None:
+        await self._inner.resume(key, offset_bytes=offset_bytes, state=state)
 
     @override
     async def write(
@@ -64,9 +67,9 @@ class _SmallPartial(FilesystemPartial):
         await self._inner.sync()
 
     @override
-    async def publish(self, key: UUID, size_bytes: int) -> None:
+    async def publish(self, size_bytes: int) -> None:
         assert not self._closed
-        await self._inner.publish(key, size_bytes)
+        await self._inner.publish(size_bytes)
         if self._room.dies_after_publish:
             raise Died
 

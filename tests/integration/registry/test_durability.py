@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -161,6 +162,22 @@ async def test_death_between_object_and_row_leaves_no_row_and_the_object_is_swep
     assert await maintenance.expire_uploads(database, storage) == 1
     assert await maintenance.sweep_tombstones(database, storage) == 1
     assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+
+async def test_what_a_crash_left_of_uploads_is_swept_when_it_is_a_day_old(
+    repository: LocalRepository, database: Database, storage: FilesystemStorage, tmp_path: Path
+) -> None:
+    under_way = await repository.begin_upload(Beginning())
+    assert under_way is not None
+    left, fresh = uuid.uuid4(), uuid.uuid4()
+    for upload_id in (under_way, left, fresh):
+        partial = await storage.open_partial(upload_id)
+        await partial.close()
+    for upload_id in (under_way, left):
+        os.utime(tmp_path / "partial" / upload_id.hex, (0, 0))
+    assert await maintenance.sweep_partials(database, storage) == 1
+    names = {path.name for path in (tmp_path / "partial").iterdir()}
+    assert names == {under_way.hex, fresh.hex}
 
 
 async def test_of_two_uploads_of_one_digest_one_object_stays(

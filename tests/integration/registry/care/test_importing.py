@@ -16,6 +16,7 @@ from registry.care.errors import NotAStorage
 from registry.care.importing import Wish
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
+from registry.stored_object import StoredObject
 from tests.fakes.distribution_folder import OldFolder
 from tests.integration.registry.care.conftest import Importer
 from tests.integration.registry.steps import Client, ask
@@ -236,7 +237,7 @@ async def test_what_is_deleted_here_stays_there(
     old.image("team/app", b"layer", "1")
     await importer.run()
     for key in await keys(database):
-        await storage.delete(UUID(hex=key))
+        await storage.delete([StoredObject(UUID(hex=key))])
     assert old.data(Digest.of(b"layer")).read_bytes() == b"layer"
 
 
