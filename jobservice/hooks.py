@@ -12,7 +12,14 @@ from access import audit
 from access.audit import Entry, Event
 from database.pool import Connection, Database
 from jobservice import hook_targets, unbuilt
-from jobservice.domain.hook import ASKED_FOR, EventType, Hook, HookSettings
+from jobservice.domain.hook import (
+    ASKED_FOR,
+    OF_ARTIFACTS,
+    EventType,
+    Hook,
+    HookSettings,
+    PayloadFormat,
+)
 from jobservice.domain.hook_delivery import DeliveryStatus, HookDelivery, NewDelivery
 from jobservice.domain.hook_payloads import message, notices
 from jobservice.domain.listing import Equals, Listing, Rows
@@ -63,7 +70,7 @@ class Hooks:
 
     async def create(self, wanted: Wanted, *, creator: str) -> int:
         """Add a hook and return its id; raise InvalidRequest, NameTaken."""
-        await self._refuse(wanted, targets=wanted.targets or ())
+        await self._refuse(wanted, wanted.targets or ())
         settings = _settings(HookSettings(name=""), wanted)
         async with self.database.transaction() as connection:
             hook_id = await hooks.insert(connection, settings, creator=creator)
@@ -74,7 +81,7 @@ class Hooks:
     async def update(self, hook_id: int, wanted: Wanted) -> None:
         """Change a hook; raises as `create`, and NotFound."""
         before = await self.get(hook_id)
-        await self._refuse(_with_defaults(wanted, before), targets=wanted.targets)
+        await self._refuse(_with_defaults(wanted, before), wanted.targets, before)
         async with self.database.transaction() as connection:
             now = _found(await hooks.get_locked(connection, hook_id), hook_id)
             await hooks.update(connection, hook_id, _settings(now.settings, wanted))
@@ -175,8 +182,12 @@ class Hooks:
         async with self.database.connection() as connection:
             return await hook_deliveries.has_execution(connection, hook_id, execution_id)
 
-    async def _refuse(self, wanted: Wanted, *, targets: Sequence[WantedTarget] | None) -> None:
-        found = list(_problems(wanted))
+    async def _refuse(
+        self, wanted: Wanted, targets: Sequence[WantedTarget] | None, before: Hook | None = None
+    ) -> None:
+        stored = [target.format for target in before.targets] if before else []
+        formats = stored if targets is None else [target.format for target in targets]
+        found = [*_problems(wanted), *_format_problems(wanted, formats)]
         if targets is not None:
             found += await hook_targets.refuse(targets, self.transport)
         if found:
@@ -243,6 +254,15 @@ def _problems(wanted: Wanted) -> Iterator[str]:
         if status not in STATUSES:
             known = ", ".join(STATUSES)
             yield f"transship.statuses: {status!r} is not known; known are {known}"
+
+
+def _format_problems(wanted: Wanted, formats: Sequence[str]) -> Iterator[str]:
+    others = sorted(set(wanted.event_types or ()) - set(OF_ARTIFACTS))
+    if others and PayloadFormat.DISTRIBUTION in formats:
+        yield (
+            f"event_types: {', '.join(others)}: the payload format {PayloadFormat.DISTRIBUTION}"
+            " tells of artifacts only"
+        )
 
 
 def _is_known(event_type: str) -> bool:

@@ -19,9 +19,7 @@ REFUSED: tuple[tuple[str, frozenset[Any]], ...] = (
         "event_types",
         frozenset(
             {
-                "PUSH_ARTIFACT",
                 "PULL_ARTIFACT",
-                "DELETE_ARTIFACT",
                 "QUOTA_EXCEED",
                 "QUOTA_WARNING",
                 "SCANNING_COMPLETED",

@@ -154,7 +154,9 @@ class LocalRepository(RepositoryReader):
         await self.require(Action.DELETE)
 
         async def work(connection: pool.Connection) -> bool:
-            return await manifests.delete(connection, self._name, digest)
+            return await manifests.delete(
+                connection, self._name, digest, by=self._principal.username
+            )
 
         try:
             deleted = await self._database.run(work)
@@ -178,7 +180,7 @@ class LocalRepository(RepositoryReader):
         await self.require(Action.DELETE)
         names.check_tag(tag)
         async with self._database.connection() as connection:
-            deleted = await tags.delete(connection, self._name, tag)
+            deleted = await tags.delete(connection, self._name, tag, by=self._principal.username)
         if not deleted:
             raise self._refuse(
                 "MANIFEST_UNKNOWN", f"tag {tag} is not in {self._name}", "delete tag"

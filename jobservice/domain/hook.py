@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 class EventType(StrEnum):
     """What hooks may ask for, in the API's words; TEST comes when somebody tries a hook."""
 
+    PUSH_ARTIFACT = "PUSH_ARTIFACT"
+    PULL_ARTIFACT = "PULL_ARTIFACT"
+    DELETE_ARTIFACT = "DELETE_ARTIFACT"
+    DELETE_TAG = "DELETE_TAG"
     REPLICATION = "REPLICATION"
     EXECUTION = "EXECUTION"
     SCHEDULE_OVERDUE = "SCHEDULE_OVERDUE"
@@ -32,11 +36,23 @@ class PayloadFormat(StrEnum):
 
     DEFAULT = "Default"
     CLOUD_EVENTS = "CloudEvents"
+    DISTRIBUTION = "Distribution"
 
 
-ASKED_FOR: Final = (EventType.REPLICATION, EventType.EXECUTION, EventType.SCHEDULE_OVERDUE)
+# What happens to artifacts of this registry: a project's hooks hear of nothing else.
+OF_ARTIFACTS: Final = (
+    EventType.PUSH_ARTIFACT,
+    EventType.DELETE_ARTIFACT,
+    EventType.DELETE_TAG,
+)
+ASKED_FOR: Final = (
+    *OF_ARTIFACTS,
+    EventType.REPLICATION,
+    EventType.EXECUTION,
+    EventType.SCHEDULE_OVERDUE,
+)
 FORMATS: Final[Mapping[TargetKind, tuple[PayloadFormat, ...]]] = {
-    TargetKind.HTTP: (PayloadFormat.DEFAULT, PayloadFormat.CLOUD_EVENTS),
+    TargetKind.HTTP: tuple(PayloadFormat),
     TargetKind.SLACK: (PayloadFormat.DEFAULT,),
     TargetKind.TEAMS: (PayloadFormat.DEFAULT,),
 }

@@ -96,7 +96,7 @@ HOOK_DELIVERIES = Metric(
 OUTBOX = Metric(
     name="transship_outbox_events",
     kind=Kind.GAUGE,
-    help="Events that wait to be handed on to hooks.",
+    help="Events that wait to be handed on to hooks and event-based policies.",
 )
 REGISTRY_LIMIT = Metric(
     name="transship_registry_concurrency_limit",

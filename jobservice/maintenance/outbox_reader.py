@@ -1,30 +1,37 @@
-"""Hand on what happened: the outbox's rows become hook deliveries, and go.
+"""Hand on what happened: the rows of both outboxes become hook deliveries, and go.
 
-One transaction per batch takes rows that nobody else holds, adds what comes of them and deletes
-them; so a crash repeats nothing and loses nothing, and a second reader does no harm. There is no
-cursor over ids: transactions commit out of their order.
+The job service writes its own outbox, this registry another. One transaction per batch takes rows
+that nobody else holds, adds what comes of them and deletes them; so a crash repeats nothing and
+loses nothing, and a second reader does no harm. There is no cursor over ids: transactions commit
+out of their order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
 
 import structlog
 
 from database.pool import Connection, Database
 from jobservice import logging as service_logging
 from jobservice.domain.hook import EventType, Hook, Subject
-from jobservice.domain.hook_payloads import message, notices, runs
+from jobservice.domain.hook_payloads import artifacts, message, notices, runs
+from jobservice.domain.hook_payloads.artifacts import Surroundings
 from jobservice.domain.hook_payloads.event import Event
 from jobservice.maintenance.service import Service
 from jobservice.store import hook_deliveries, hooks, outbox
 from jobservice.store.failures import POSTGRES_FAILURES
 from jobservice.store.hook_deliveries import Occasion
 from jobservice.store.outbox import OUTBOX_CHANNEL, Kind, Row
+from registry import events
+from registry.events import Told
+from registry.metadata import outbox as registry_outbox
+from registry.metadata import repositories
 
-POLL_SECONDS = 5.0
-_AT_ONCE = 100
+# Pushes ring no bell: notifications would make their commits wait for each other.
+POLL_SECONDS: Final = 1.0
+_AT_ONCE: Final = 100
 
 log = structlog.get_logger(__name__)
 
@@ -46,47 +53,45 @@ class OutboxReader:
 
     async def tick(self) -> None:
         """Take batches until one is not full."""
-        while await self._database.run(self.hand_on) == _AT_ONCE:
-            pass
+        for hand_on in (self.hand_on, self.hand_on_events):
+            while await self._database.run(hand_on) == _AT_ONCE:
+                pass
 
     async def hand_on(self, connection: Connection) -> int:
-        """Hand on one batch within the open transaction; return how many rows it took."""
+        """Hand on one batch of the job service's within the open transaction; return its size."""
         rows = await outbox.take(connection, limit=_AT_ONCE)
         if not rows:
             return 0
         told = await hooks.enabled(connection)
-        done = [row for row in rows if await self._is_told(connection, row, told)]
+        done = []
+        for row in rows:
+            if await _done(connection, row, self._tell(connection, row, told)):
+                done.append(row)
+            else:
+                await outbox.postpone(connection, row)
         await outbox.delete(connection, done)
         return len(rows)
 
-    async def _is_told(self, connection: Connection, row: Row, told: Sequence[Hook]) -> bool:
-        """Hand a row on; one that cannot be waits, and holds up nothing behind it."""
-        try:
-            async with connection.transaction():
-                await self._tell(connection, row, told)
-        except POSTGRES_FAILURES:
-            raise
-        except Exception:
-            log.exception("event_not_handed_on", event_id=row.event_id, kind=row.kind)
-            await outbox.postpone(connection, row)
-            return False
-        return True
+    async def hand_on_events(self, connection: Connection) -> int:
+        """Hand on one batch of this registry's events likewise."""
+        rows = await registry_outbox.take(connection, limit=_AT_ONCE)
+        if not rows:
+            return 0
+        told = await hooks.enabled(connection)
+        done = []
+        for row in rows:
+            if await _done(connection, row, self._spread(connection, row, told)):
+                done.append(row)
+            else:
+                await registry_outbox.postpone(connection, row, seconds=outbox.AGAIN_SECONDS)
+        await registry_outbox.delete(connection, done)
+        return len(rows)
 
     async def _tell(self, connection: Connection, row: Row, told: Sequence[Hook]) -> None:
         facts: dict[str, Any] = dict(service_logging.redact(None, "", dict(row.facts)))
         wanting = [hook for hook in told if hook.wants(_subject(row, facts))]
-        if not wanting:
-            return
-        event = await self._event(connection, row, facts)
-        for hook in wanting:
-            occasion = Occasion(
-                hook_id=hook.id,
-                project_id=hook.project_id,
-                event_id=event.id,
-                event_type=event.subject.type,
-            )
-            await hook_deliveries.insert(connection, occasion, message.messages(event, hook))
-            log.info("hook_triggered", hook=hook.id, event_id=event.id, type=event.subject.type)
+        if wanting:
+            await _deliver(connection, await self._event(connection, row, facts), wanting)
 
     async def _event(self, connection: Connection, row: Row, facts: dict[str, Any]) -> Event:
         about = _subject(row, facts)
@@ -94,6 +99,45 @@ class OutboxReader:
             return notices.overdue(row.event_id, row.occurred_at, facts, project_id=row.project_id)
         known = await outbox.background(connection, row, external_url=self._external_url)
         return runs.event(row.event_id, about, row.occurred_at, facts, known)
+
+    async def _spread(self, connection: Connection, row: Told, told: Sequence[Hook]) -> None:
+        happened = events.Event.from_json(row.facts)
+        wanting = [hook for hook in told if hook.wants(artifacts.subject(happened))]
+        if not wanting:
+            return
+        about = await repositories.about(connection, happened.project_id, happened.repository)
+        around = Surroundings(
+            external_url=self._external_url,
+            is_public=about.is_public,
+            created_at=about.created_at,
+        )
+        event = artifacts.event(row.event_id, row.occurred_at, happened, around)
+        await _deliver(connection, event, wanting)
+
+
+async def _done(connection: Connection, row: Row | Told, work: Coroutine[Any, Any, None]) -> bool:
+    """Hand a row on; one that cannot be has to wait, and holds up nothing behind it."""
+    try:
+        async with connection.transaction():
+            await work
+    except POSTGRES_FAILURES:
+        raise
+    except Exception:
+        log.exception("event_not_handed_on", event_id=row.event_id)
+        return False
+    return True
+
+
+async def _deliver(connection: Connection, event: Event, wanting: Sequence[Hook]) -> None:
+    for hook in wanting:
+        occasion = Occasion(
+            hook_id=hook.id,
+            project_id=hook.project_id,
+            event_id=event.id,
+            event_type=event.subject.type,
+        )
+        await hook_deliveries.insert(connection, occasion, message.messages(event, hook))
+        log.info("hook_triggered", hook=hook.id, event_id=event.id, type=event.subject.type)
 
 
 def _subject(row: Row, facts: dict[str, Any]) -> Subject:

@@ -22,6 +22,7 @@ from jobservice.domain.listing import Listing, Rows
 from jobservice.errors import NameTaken
 from jobservice.store import listing as listing_sql
 
+_KNOWN = frozenset(EventType)
 COLUMNS = {
     "id": "id",
     "name": "name",
@@ -227,7 +228,8 @@ def _hook(row: dict[str, Any], targets: tuple[Target, ...]) -> Hook:
         settings=HookSettings(
             name=row["name"],
             description=row["description"],
-            event_types=tuple(EventType(name) for name in row["event_types"]),
+            # A later release may have added some: while it is rolled out, those are not ours.
+            event_types=tuple(EventType(one) for one in row["event_types"] if one in _KNOWN),
             statuses=tuple(row["statuses"]),
             per_task=row["per_task"],
             enabled=row["enabled"],

@@ -82,7 +82,10 @@ WHERE worker.heartbeat_at > clock_timestamp() - interval '{ALIVE_SECONDS} second
 GROUP BY GROUPING SETS ((slot.key), ())
 """  # noqa: S608  a constant
 # Counting stops where it no longer matters how many there are.
-OUTBOX = "SELECT count(*) FROM (SELECT FROM jobservice.outbox LIMIT 100000) AS waiting"
+OUTBOX = """
+SELECT (SELECT count(*) FROM (SELECT FROM jobservice.outbox LIMIT 100000) AS ours)
+     + (SELECT count(*) FROM (SELECT FROM registry.outbox LIMIT 100000) AS registrys)
+"""
 
 
 async def measure(connection: Connection) -> Measures:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from database.pool import Connection
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from registry.metadata import digests
+from registry.events import Action
+from registry.metadata import digests, outbox
 
 LOCK_CHILDREN = """
 SELECT digest, id FROM registry.manifests
@@ -71,14 +72,14 @@ class NewManifest:
     tags: Sequence[str]
 
 
-WRITE = """
+WRITE = f"""
 WITH manifest AS (
     INSERT INTO registry.manifests (repository_id, digest, media_type, artifact_type,
         config_media_type, annotations, size_bytes, payload, subject_digest, pushed_by, lease_until)
     VALUES ($1, $2, $3, $4, $5, $6, octet_length($7::bytea), $7::bytea, $8, $9,
         now() + interval '1 hour')
     ON CONFLICT (repository_id, digest) DO UPDATE SET lease_until = excluded.lease_until
-    RETURNING id
+    RETURNING id, xmax = 0 AS is_new
 ), blobs AS (
     INSERT INTO registry.manifest_blobs (repository_id, manifest_id, blob_id, role)
     SELECT $1, manifest.id, b.id, b.role
@@ -90,16 +91,28 @@ WITH manifest AS (
     SELECT $1, manifest.id, c.digest, c.id, c.platform
     FROM manifest, unnest($12::bytea[], $13::bigint[], $14::text[]) AS c (digest, id, platform)
     ON CONFLICT DO NOTHING
+), tagged AS (
+    INSERT INTO registry.tags (repository_id, name, manifest_id)
+    SELECT $1, t.name, manifest.id FROM manifest, unnest($15::text[]) AS t (name)
+    ON CONFLICT (repository_id, name)
+    DO UPDATE SET manifest_id = excluded.manifest_id, pushed_at = now()
+    RETURNING name
+), happened AS (
+    SELECT '{Action.PUSH}' AS action, $1::bigint AS repository_id, $2::bytea AS digest,
+           ARRAY(SELECT name FROM tagged ORDER BY name) AS tags, $3::text AS media_type,
+           $4::text AS artifact_type, octet_length($7::bytea) AS size_bytes,
+           $8::bytea AS subject_digest, $9::text AS by, is_new
+    FROM manifest
 )
-INSERT INTO registry.tags (repository_id, name, manifest_id)
-SELECT $1, t.name, manifest.id FROM manifest, unnest($15::text[]) AS t (name)
-ON CONFLICT (repository_id, name)
-DO UPDATE SET manifest_id = excluded.manifest_id, pushed_at = now()
-"""
+{outbox.ADD}
+"""  # noqa: S608 constants only
 
 
 async def write(connection: Connection, manifest: NewManifest) -> None:
-    """Write a manifest, its edges and its tags; one that is there is only leased and tagged."""
+    """Write a manifest, its edges, its tags and the event of it.
+
+    One that is there is only leased and tagged.
+    """
     entry = manifest.entry
     await connection.execute(
         WRITE,

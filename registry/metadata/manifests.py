@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from database.pool import Connection
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from registry.metadata import digests
+from registry.events import Action
+from registry.metadata import digests, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +143,19 @@ LOCK = """
 SELECT m.id FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
 WHERE r.name = $1 AND m.digest = $2 FOR UPDATE OF m
 """
-DELETE_TAGS = "DELETE FROM registry.tags WHERE manifest_id = $1"
-DELETE = "DELETE FROM registry.manifests WHERE id = $1"
+DELETE_TAGS = "DELETE FROM registry.tags WHERE manifest_id = $1 RETURNING name"
+DELETE = f"""
+WITH gone AS (DELETE FROM registry.manifests WHERE id = $1 RETURNING *),
+happened AS (
+    SELECT '{Action.DELETE}' AS action, repository_id, digest, $2::text[] AS tags, media_type,
+           artifact_type, size_bytes, subject_digest, $3::text AS by, false AS is_new
+    FROM gone
+)
+{outbox.ADD}
+"""  # noqa: S608 constants only
 
 
-async def delete(connection: Connection, repository: str, digest: Digest) -> bool:
+async def delete(connection: Connection, repository: str, digest: Digest, *, by: str) -> bool:
     """Delete a manifest and its tags inside a transaction; say whether it was there.
 
     Raise pool.REFERENCE_VIOLATIONS while an index names it.
@@ -154,8 +163,8 @@ async def delete(connection: Connection, repository: str, digest: Digest) -> boo
     manifest_id = await connection.fetchval(LOCK, repository, digests.encode(digest))
     if manifest_id is None:
         return False
-    await connection.execute(DELETE_TAGS, manifest_id)
-    await connection.execute(DELETE, manifest_id)
+    tags = sorted(row["name"] for row in await connection.fetch(DELETE_TAGS, manifest_id))
+    await connection.execute(DELETE, manifest_id, tags, by)
     return True
 
 

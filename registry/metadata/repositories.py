@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from database.pool import Connection
 
@@ -13,6 +15,27 @@ async def project_is_public(connection: Connection, project: str) -> bool | None
     """Say whether everybody may read a project; None if it is not there."""
     public: bool | None = await connection.fetchval(PROJECT_IS_PUBLIC, project)
     return public
+
+
+ABOUT = """
+SELECT p.public AS is_public, r.created_at
+FROM access.projects p LEFT JOIN registry.repositories r ON r.project_id = p.id AND r.name = $2
+WHERE p.id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Who may read a repository, and since when it is there; None once it is gone."""
+
+    is_public: bool
+    created_at: datetime | None
+
+
+async def about(connection: Connection, project_id: int, name: str) -> About:
+    """Return what is known of a repository; one whose project is gone is private."""
+    row = await connection.fetchrow(ABOUT, project_id, name)
+    return About(**row) if row else About(is_public=False, created_at=None)
 
 
 FIND = "SELECT id FROM registry.repositories WHERE name = $1"

@@ -15,7 +15,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 FRESH_SECONDS = 300
-CONTENT_TYPES = {"application/json", "application/cloudevents+json"}
+CONTENT_TYPES = {
+    "application/json",
+    "application/cloudevents+json",
+    "application/vnd.docker.distribution.events.v2+json",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ class Event:
     """What happened: for programs `data` in Harbor's shape, for people a title and its facts.
 
     `name` is the event's name as CloudEvents want it; `id` stays the same however often it is sent.
+    `notifications` are what distribution's envelope holds.
     """
 
     id: str
@@ -26,3 +27,4 @@ class Event:
     title: str
     facts: Mapping[str, str] = field(default_factory=dict)
     is_good: bool = True
+    notifications: Sequence[Mapping[str, Any]] = ()

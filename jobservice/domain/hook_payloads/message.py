@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from jobservice.domain.hook import Hook, PayloadFormat, Target, TargetKind
 from jobservice.domain.hook_delivery import NewDelivery
-from jobservice.domain.hook_payloads import cloud_events, harbor, slack, teams
+from jobservice.domain.hook_payloads import cloud_events, distribution, harbor, slack, teams
 from jobservice.domain.hook_payloads.event import Event
 
 JSON = "application/json"
@@ -29,13 +29,23 @@ def message(event: Event, hook: Hook, target: Target) -> Message:
             return _json(slack.payload(event))
         case TargetKind.TEAMS:
             return _json(teams.payload(event))
-        case TargetKind.HTTP if target.format is PayloadFormat.CLOUD_EVENTS:
-            body = cloud_events.payload(event, hook_id=hook.id, project_id=hook.project_id)
-            return _json(body, content_type=cloud_events.CONTENT_TYPE)
         case TargetKind.HTTP:
-            return _json(harbor.payload(event))
+            return _to_program(event, hook, target.format)
         case _:
             assert_never(target.kind)
+
+
+def _to_program(event: Event, hook: Hook, shape: PayloadFormat) -> Message:
+    match shape:
+        case PayloadFormat.DEFAULT:
+            return _json(harbor.payload(event))
+        case PayloadFormat.CLOUD_EVENTS:
+            body = cloud_events.payload(event, hook_id=hook.id, project_id=hook.project_id)
+            return _json(body, content_type=cloud_events.CONTENT_TYPE)
+        case PayloadFormat.DISTRIBUTION:
+            return _json(distribution.payload(event), content_type=distribution.CONTENT_TYPE)
+        case _:
+            assert_never(shape)
 
 
 def messages(event: Event, hook: Hook) -> list[NewDelivery]:

@@ -21,6 +21,10 @@ from tests.fakes import jobs
 from tests.fakes.receiver import Receiver
 from tests.integration.jobservice.conftest import Jobs, until
 
+OUTBOXES = """
+SELECT (SELECT count(*) FROM jobservice.outbox) + (SELECT count(*) FROM registry.outbox)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
@@ -87,6 +91,6 @@ class House:
 
     async def outbox_is_empty(self) -> None:
         async def is_empty() -> bool:
-            return bool(await self.jobs.one("SELECT count(*) = 0 FROM jobservice.outbox"))
+            return not await self.jobs.one(OUTBOXES)
 
         await until(is_empty)

@@ -116,7 +116,7 @@ async def test_everything_wrong_is_told_at_once(admin: Caller) -> None:
     answer = await admin.post(
         POLICIES,
         {
-            "event_types": ["PUSH_ARTIFACT", "NONSENSE"],
+            "event_types": ["QUOTA_EXCEED", "NONSENSE"],
             "targets": [
                 {"type": "pigeon", "address": "ftp://x.example"},
                 {"type": "slack", "address": "https://u:p@x.example", "payload_format": "XML"},
@@ -128,7 +128,7 @@ async def test_everything_wrong_is_told_at_once(admin: Caller) -> None:
     assert answer.status == 400
     for told in (
         "name: is missing",
-        "'PUSH_ARTIFACT' is not built",
+        "'QUOTA_EXCEED' is not built",
         "'NONSENSE' is not known",
         "targets[0].type: 'pigeon' is not known; known are http, slack, teams",
         "targets[0].address: write it as https://",
@@ -184,12 +184,30 @@ async def test_a_metadata_address_is_refused_whatever_is_opened(
 
 async def test_supported_events_and_formats_are_listed(admin: Caller) -> None:
     known = (await admin.get("/system/webhook/events")).json
-    assert known["event_type"] == ["REPLICATION", "EXECUTION", "SCHEDULE_OVERDUE"]
+    assert known["event_type"] == [
+        "PUSH_ARTIFACT",
+        "DELETE_ARTIFACT",
+        "DELETE_TAG",
+        "REPLICATION",
+        "EXECUTION",
+        "SCHEDULE_OVERDUE",
+    ]
     assert known["notify_type"] == ["http", "slack", "teams"]
     assert known["payload_formats"][0] == {
         "notify_type": "http",
-        "formats": ["Default", "CloudEvents"],
+        "formats": ["Default", "CloudEvents", "Distribution"],
     }
+
+
+async def test_distributions_envelope_is_for_artifacts_only(admin: Caller) -> None:
+    target = {"payload_format": "Distribution"}
+    refused = "event_types: REPLICATION: the payload format Distribution tells of artifacts only"
+    answer = await admin.post(POLICIES, body(target=target))
+    assert (answer.status, answer.messages) == (400, refused)
+    path = await created(admin, target=target, event_types=["PUSH_ARTIFACT", "DELETE_TAG"])
+    changed = {**(await admin.get(path)).json, "event_types": ["PUSH_ARTIFACT", "REPLICATION"]}
+    changed.pop("targets")
+    assert (await admin.put(path, changed)).messages == refused
 
 
 async def test_a_test_is_an_execution_with_a_task_and_a_delivery(admin: Caller) -> None:
