@@ -61,6 +61,7 @@ class Settings(pydantic.BaseModel):
     data: str
     storage: str
     listen: str
+    listen_shared: bool
     external_url: str
     insecure_http: bool
     tls_cert: str

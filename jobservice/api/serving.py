@@ -14,7 +14,7 @@ from aiohttp import web
 
 from access import users
 from access.authentication import Authenticator
-from config.settings import Listener, Settings
+from config.settings import Settings
 from jobservice import composing, signals
 from jobservice.api import application, forwarding
 from jobservice.api.services import Installation, Services
@@ -41,6 +41,8 @@ CONNECTIONS = 20
 SHUTDOWN_SECONDS = 10.0
 # A connection may wait so long for a request, its first one too; longer than proxies keep theirs.
 IDLE_SECONDS = 75.0
+# Who connects in a burst waits here for this process instead of being sent again a second later.
+BACKLOG = 1024
 
 
 async def serve(
@@ -70,7 +72,7 @@ async def serve(
         )
         await runner.setup()
         try:
-            url = await _listen(runner, settings.listener, tls)
+            url = await _listen(runner, settings, tls)
             announce(url)
             await _until(signals.stop_requested(), tls)
         finally:
@@ -165,10 +167,18 @@ def _services(
     )
 
 
-async def _listen(runner: web.AppRunner, listener: Listener, tls: ServerTls | None) -> str:
+async def _listen(runner: web.AppRunner, settings: Settings, tls: ServerTls | None) -> str:
     """Open the listener and return its URL with the port that it really has."""
+    listener = settings.listener
     context = tls.context if tls is not None else None
-    site = web.TCPSite(runner, listener.host, listener.port, ssl_context=context)
+    site = web.TCPSite(
+        runner,
+        listener.host,
+        listener.port,
+        ssl_context=context,
+        backlog=BACKLOG,
+        reuse_port=settings.listen_shared,
+    )
     try:
         await site.start()
     except OSError as error:

@@ -22,6 +22,9 @@ def run(  # noqa: PLR0913 - one option each
         Path | None, typer.Option("--data", metavar="DIR", help="Where everything is kept.")
     ] = None,
     listen: process_settings.Listen = None,
+    api: Annotated[
+        int, typer.Option("--api", min=1, max=64, help="API processes on the one listener.")
+    ] = 1,
     workers: Annotated[int, typer.Option("--workers", min=0, max=64, help="Worker processes.")] = 1,
     insecure_http: process_settings.InsecureHttp = None,
     tls_cert: process_settings.TlsCert = None,
@@ -43,7 +46,11 @@ def run(  # noqa: PLR0913 - one option each
     settings, environment = process_settings.load(config, overrides)
     folder = Path(settings.data) if settings.data else household.default_folder(environment)
     request = up.Request(
-        folder=folder.absolute(), workers=workers, settings=settings, environment=environment
+        folder=folder.absolute(),
+        apis=api,
+        workers=workers,
+        settings=settings,
+        environment=environment,
     )
     voice = up.Voice(announce=_announce, tell=process_settings.tell, whisper=_whisper)
     asyncio.run(up.run(request, voice))

@@ -29,6 +29,7 @@ class Request:
     """What the command line asked for."""
 
     folder: Path
+    apis: int
     workers: int
     settings: Settings
     environment: Mapping[str, str]
@@ -102,6 +103,8 @@ async def _serve(
     # Workers have the servers until they have ended, whatever ends them.
     async with asyncio.TaskGroup() as group:
         group.create_task(front.keep())
+        for number in range(1, request.apis):
+            group.create_task(front.keep_another(number))
         for number in range(1, request.workers + 1):
             worker = Child(
                 name=f"worker {number}",
@@ -122,39 +125,53 @@ def _environment(request: Request, complete: Settings) -> dict[str, str]:
 
 
 class _Front:
-    """The API child; it says where it listens, and keeps that place when it starts again."""
+    """The API's children; the first says where it listens, and all keep that place."""
 
     def __init__(self, request: Request, complete: Settings, stop: Stop, voice: Voice) -> None:
         self._request = request
-        self._settings = complete
+        self._settings = complete.model_copy(update={"listen_shared": request.apis > 1})
         self._stop = stop
         self._voice = voice
         self._is_ready = False
-        self._reload = asyncio.Event()
+        self._first_is_known = asyncio.Event()  # to serve, or to have failed
+        self._reloads = [asyncio.Event() for _ in range(request.apis)]
 
     def reload(self) -> None:
-        """Have it read its certificate again; before it serves there is nothing to read again."""
+        """Have them read their certificate again; before they serve there is nothing to read."""
         if self._is_ready:
-            self._reload.set()
+            for reload in self._reloads:
+                reload.set()
 
     async def keep(self) -> None:
-        """Run it; its first end before it was ever ready is the end of `up`."""
-        child = Child(
-            name="the API",
-            program=(*THIS_PROGRAM, "api"),
-            environment=lambda: _environment(self._request, self._settings),
-            # Nothing to hand back, and the next `up` wants its port.
-            death_signal=signal.SIGKILL,
-            on_line=self._heard,
-            reload=self._reload,
-        )
-        code = await children.run_once(child, self._stop)
+        """Run the first; its first end before it was ever ready is the end of `up`."""
+        child = self._child(0, "the API")
+        try:
+            code = await children.run_once(child, self._stop)
+        finally:
+            self._first_is_known.set()
         if self._stop.asked.is_set():
             return
         if not self._is_ready:
             raise errors.CannotStart(f"the API ended with code {code} before it was ready")
         self._voice.tell(f"the API ended with code {code}; it starts again")
         await children.keep(child, self._stop, tell=self._voice.tell)
+
+    async def keep_another(self, number: int) -> None:
+        """Run one more at the same place, once the first has found it."""
+        await self._first_is_known.wait()
+        child = self._child(number, f"API {number + 1}")
+        await children.keep(child, self._stop, tell=self._voice.tell)
+
+    def _child(self, number: int, name: str) -> Child:
+        return Child(
+            name=name,
+            program=(*THIS_PROGRAM, "api"),
+            environment=lambda: _environment(self._request, self._settings),
+            # Nothing to hand back, and the next `up` wants its port.
+            death_signal=signal.SIGKILL,
+            on_line=self._heard if number == 0 else lambda _line: None,
+            reload=self._reloads[number],
+        )
 
     def _heard(self, line: str) -> None:
         if not line.startswith(READY) or self._is_ready:
@@ -164,6 +181,7 @@ class _Front:
         port = address.rpartition(":")[2]
         host = self._settings.listen.rpartition(":")[0]
         self._settings = self._settings.model_copy(update={"listen": f"{host}:{port}"})
+        self._first_is_known.set()
         self._voice.announce(READY + address)
 
 

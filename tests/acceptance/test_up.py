@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -31,6 +32,52 @@ def test_everything_runs_from_one_command_and_ends_with_it(folder: Path) -> None
         assert len(everything) >= 4
         assert first.stop() == 0
     assert [pid for pid in everything if process.exists(pid)] == []
+
+
+def test_several_apis_share_one_address_and_one_that_is_killed_comes_back(folder: Path) -> None:
+    with running.up(folder / "data", "--api", "2", "--workers", "0") as house:
+        first = apis_within(house, 2)
+        assert {listens_at(pid) for pid in first} == {listens_at(min(first))}
+        os.kill(max(first), signal.SIGKILL)
+        while listens_at(max(first)):  # until the system has closed what it held
+            pass
+        for _ in range(50):
+            assert house.get("/healthz") is not None
+        then = apis_within(house, 2, without=max(first))
+        assert min(first) in then
+        assert house.stop() == 0
+
+
+def apis_within(house: running.Up, count: int, *, without: int = 0) -> set[int]:
+    """Return the API processes once `count` of them listen."""
+    give_up = time.monotonic() + running.DEADLINE_SECONDS
+    while time.monotonic() < give_up:
+        found = {
+            pid
+            for pid in running.descendants(house.process.pid) - {without}
+            if b"\0api\0" in command_line(pid) and listens_at(pid)
+        }
+        if len(found) == count:
+            return found
+    raise AssertionError(f"{count} API processes did not listen in time")
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""
+
+
+def listens_at(pid: int) -> str | None:
+    """Return the address of the TCP socket on which a process listens."""
+    try:
+        inodes = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+        lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return None
+    listening = (line.split() for line in lines if line.split()[3] == "0A")
+    return next((row[1] for row in listening if f"socket:[{row[9]}]" in inodes), None)
 
 
 def test_two_run_side_by_side_and_one_folder_belongs_to_one(folder: Path) -> None:
