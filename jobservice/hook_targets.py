@@ -86,8 +86,8 @@ def _address_problems(place: str, address: str) -> Iterator[str]:
         yield f"{place}: write it as https://host[:port]/path"
     elif parts.username is not None or parts.password is not None:
         yield f"{place}: holds a user name or password; give them as auth_header"
-    if len(address) > ADDRESS_LIMIT or not address.isprintable():
-        yield f"{place}: holds control characters, or more than {ADDRESS_LIMIT} characters"
+    if len(address) > ADDRESS_LIMIT or not address.isprintable() or " " in address:
+        yield f"{place}: holds spaces, control characters, or more than {ADDRESS_LIMIT} characters"
 
 
 def targets(

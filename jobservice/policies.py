@@ -195,6 +195,7 @@ async def _start(
         plan_zone=source,
         endpoint_ids=(snapshot.source.endpoint_id, snapshot.destination.endpoint_id),
         destination_id=snapshot.destination.endpoint_id,
+        priority=found.settings.priority,
         started_by=started_by,
     )
     return await execution_rows.insert(connection, new), found

@@ -47,7 +47,7 @@ def unwrap(address: Address) -> Address:
 def literal(host: str) -> Address | None:
     """Return the address that `host` writes out; None for a name."""
     try:
-        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+        return ipaddress.ip_address(host.strip("[]").rstrip(".").partition("%")[0])
     except ValueError:
         return None
 
@@ -63,7 +63,8 @@ def reach(address: Address) -> Reach:
 
 def reach_of_host(host: str) -> Reach:
     """Say how deep a host lies as far as its writing tells; a name counts as public."""
-    if host == "localhost" or host.endswith(".localhost"):
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return Reach.LOOPBACK
     address = literal(host)
     return Reach.PUBLIC if address is None else reach(address)

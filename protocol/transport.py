@@ -116,8 +116,8 @@ class Transport:
         if reason or self.surroundings.proxies.for_host(url.scheme, host, port):
             return reason
         found = await connections.addresses(host, port)
-        reasons = (connections.refusal(self._guard_now, one, port, within) for one in found)
-        return next((f"{host} leads to {reason}" for reason in reasons if reason), None)
+        reasons = ((one, connections.refusal(self._guard_now, one, port, within)) for one in found)
+        return next((f"{host} leads to {one}: {reason}" for one, reason in reasons if reason), None)
 
     async def _hop(self, request: Request) -> Answer:
         url = request.url

@@ -28,7 +28,10 @@ def asked(
     Unless asked otherwise it is in the order of ids, or with the latest first by some field.
     """
     parsed = querying.parse(
-        getattr(call.query, "q", None), getattr(call.query, "sort", None), fields
+        getattr(call.query, "q", None),
+        getattr(call.query, "sort", None),
+        fields,
+        refuses_unknown=call.query.model_config.get("extra") == "forbid",
     )
     call.ignored += parsed.ignored
     usual = (Order(field=latest_by, descending=True),) if latest_first else ()

@@ -2,8 +2,8 @@
 
 `q` is `k=v` (exact), `k=~v` (contains), `k=[low~high]` (range, either end may be empty),
 `k={v1 v2}` (any of); conditions are separated by commas and must all hold. Text within ranges and
-lists may be quoted with " or '. Fields that a list does not have are ignored, as Harbor does, and
-reported.
+lists may be quoted with " or '. Fields that a list of Harbor's does not have are ignored, as Harbor
+does, and reported.
 """
 
 from __future__ import annotations
@@ -46,8 +46,13 @@ class Parsed:
     ignored: tuple[str, ...]
 
 
-def parse(q: str | None, sort: str | None, fields: Fields) -> Parsed:
-    """Read `q` and `sort`; raise InvalidRequest with everything that does not parse."""
+def parse(
+    q: str | None, sort: str | None, fields: Fields, *, refuses_unknown: bool = False
+) -> Parsed:
+    """Read `q` and `sort`; raise InvalidRequest with everything that does not parse.
+
+    Our own lists refuse what they do not have, too.
+    """
     conditions: list[Condition] = []
     problems: list[str] = []
     ignored: list[str] = []
@@ -62,10 +67,14 @@ def parse(q: str | None, sort: str | None, fields: Fields) -> Parsed:
                 conditions.append(_condition(name.strip(), value.strip(), fields[name.strip()]))
             except ValueError as problem:
                 problems.append(f"q: {part!r}: {problem}")
+    order, unknown = _order(sort or "", fields)
+    ignored += unknown
+    if refuses_unknown:
+        known = ", ".join(fields)
+        problems += [f"{name} is not known; known are {known}" for name in ignored]
     if problems:
         raise InvalidRequest(problems)
-    order, unknown = _order(sort or "", fields)
-    return Parsed(conditions=tuple(conditions), order=order, ignored=(*ignored, *unknown))
+    return Parsed(conditions=tuple(conditions), order=order, ignored=tuple(ignored))
 
 
 def _split(text: str) -> Iterator[str]:

@@ -33,7 +33,7 @@ def watch(
 
     async def follow() -> None:
         async with api_client.connected() as client:
-            async for event in event_stream.events_for_ever(
+            async for event in event_stream.followed(
                 client, "/events", type=types, execution_id=execution
             ):
                 if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from protocol.errors import ProtocolError
 
 LAST_EVENT_ID: Final = "Last-Event-ID"
 ENDED: Final = "end"
+# As the server's `retry:` says.
+RECONNECT_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,11 @@ class Event:
     name: str
     data: Any
     id: str = ""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether what is followed has ended, and not only the connection."""
+        return self.name == ENDED and "status" in self.data
 
 
 class Parser:
@@ -64,20 +72,27 @@ async def events(
                     return
 
 
-async def events_for_ever(client: ApiClient, path: str, **query: object) -> AsyncIterator[Event]:
-    """Yield what the server tells, coming back where it left off while it can be reached."""
+async def followed(client: ApiClient, path: str, **query: object) -> AsyncIterator[Event]:
+    """Yield what the server tells until what is followed has ended, or for ever.
+
+    Where only the connection ended it comes back to where it was, while the server can be reached.
+    """
     since = ""
     while True:
         told = False
         try:
             async for event in events(client, path, since=since, **query):
+                if event.is_last:
+                    return
                 told = True
                 since = event.id or since
                 if event.name != ENDED:
                     yield event
-        except ProtocolError:
-            if not told:
+        except (ProtocolError, ServerError) as error:
+            if not told or _is_refusal(error):
                 raise
-        except ServerError as error:
-            if not told or error.status < 500:  # noqa: PLR2004 - HTTP
-                raise
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+def _is_refusal(error: ProtocolError | ServerError) -> bool:
+    return isinstance(error, ServerError) and error.status < 500  # noqa: PLR2004 - HTTP

@@ -74,6 +74,10 @@ def create(  # noqa: PLR0913 - one option each
     time_zone: timing.TimeZone = "",
     jitter: timing.Jitter = 0,
     skip_late: timing.SkipLate = False,
+    priority: Annotated[
+        int,
+        typer.Option("--priority", min=-9, max=9, help="Whose turn it is first: the highest's."),
+    ] = 0,
     file: Annotated[
         Path | None, typer.Option("--file", exists=True, help="JSON as the API takes it, instead.")
     ] = None,
@@ -93,6 +97,7 @@ def create(  # noqa: PLR0913 - one option each
         "enabled": True,
         "override": override,
     }
+    body["transship"] = body.get("transship", {}) | {"priority": priority}
     if file is not None:
         body = _read(file) | {"name": name}
 

@@ -121,7 +121,8 @@ def stop(
                 await client.send("PUT", f"{QUEUES}/{job_type}", body={"action": "stop"})
 
     asyncio.run(ask())
-    _tell("job_type", job_type, "has nothing waiting any more", machine=as_json)
+    which = ("everything", "") if job_type == ALL else ("job_type", job_type)
+    _tell(*which, "that waited is stopped", machine=as_json)
 
 
 def _scope(

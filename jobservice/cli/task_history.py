@@ -46,7 +46,7 @@ async def show_log(
         reply = await client.send("GET", path, query={"contains": search})
         _print(reply.body.decode(errors="replace"), machine=machine)
         return
-    async for event in event_stream.events_for_ever(client, path, follow="true", contains=search):
+    async for event in event_stream.followed(client, path, follow="true", contains=search):
         if event.name == "log":
             _print(event.data["text"], machine=machine)
 

@@ -23,7 +23,7 @@ class TriggerKind(StrEnum):
 class PolicySettings:
     """What a user says: both ends (None is this registry), when, and the rules of copying.
 
-    `cron` and `schedule` belong to a scheduled trigger.
+    `cron` and `schedule` belong to a scheduled trigger. Executions have the policy's `priority`.
     """
 
     name: str
@@ -36,6 +36,7 @@ class PolicySettings:
     enabled: bool = True
     replicate_deletion: bool = False
     single_active: bool = False
+    priority: int = 0
     rules: ReplicationPolicy
 
 

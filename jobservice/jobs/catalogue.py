@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from database.pool import Database
 from jobservice.jobs.audit_purge import AuditPurge
@@ -12,20 +14,30 @@ from jobservice.jobs.registries import Registries
 from jobservice.jobs.replication_plan import ReplicationPlan
 from jobservice.jobs.replication_transfer import ReplicationTransfer
 
-# Every job type's code, to ask for its rules without building it.
-KNOWN: Mapping[str, type[JobType]] = {
-    one.name: one for one in (ReplicationPlan, ReplicationTransfer, HookDelivery)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What job types are made from."""
+
+    database: Database
+    registries: Registries
+    messages: HookDelivery | None
+
+
+CATALOGUE: Final[Mapping[type[JobType], Callable[[Parts], JobType | None]]] = {
+    ReplicationPlan: lambda parts: ReplicationPlan(parts.registries, parts.database),
+    ReplicationTransfer: lambda parts: ReplicationTransfer(parts.registries),
+    AuditPurge: lambda parts: AuditPurge(parts.database),
+    HookDelivery: lambda parts: parts.messages,
 }
+# To ask a job type for its rules without building it.
+KNOWN: Final[Mapping[str, type[JobType]]] = {one.name: one for one in CATALOGUE}
 
 
 def build(
     database: Database, registries: Registries, messages: HookDelivery | None = None
 ) -> Mapping[str, JobType]:
     """Return the job types by name; without `messages` hooks are left to other workers."""
-    job_types: tuple[JobType, ...] = (
-        ReplicationPlan(registries, database),
-        ReplicationTransfer(registries),
-        AuditPurge(database),
-        *([messages] if messages is not None else []),
-    )
-    return {job_type.name: job_type for job_type in job_types}
+    parts = Parts(database=database, registries=registries, messages=messages)
+    made = (make(parts) for make in CATALOGUE.values())
+    return {one.name: one for one in made if one is not None}

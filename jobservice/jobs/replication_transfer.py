@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import structlog
 from typing_extensions import override
 
-from jobservice.domain.policy import PolicySnapshot
+from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.domain.retrying import RetryRule
 from jobservice.domain.task import Claimed, Progress
 from jobservice.jobs import explaining
@@ -63,8 +63,8 @@ class ReplicationTransfer(TypedJobType[Transfer]):
             transfer = replace(transfer, fresh=False)
         log.info(
             "transfer_started",
-            source=f"{snapshot.source.url} {transfer.source}",
-            destination=f"{snapshot.destination.url} {transfer.destination_repository}",
+            source=f"{_place(snapshot.source)} {transfer.source}",
+            destination=f"{_place(snapshot.destination)} {transfer.destination_repository}",
             digest=str(transfer.digest),
         )
         report, requests = await self._copy(run, snapshot, transfer)
@@ -97,6 +97,10 @@ class ReplicationTransfer(TypedJobType[Transfer]):
     def explain(self, error: Exception, task: Claimed) -> Failed | Snoozed:
         """Tell passing failures and a registry's wish for a pause from what is final."""
         return explaining.explain(error, task)
+
+
+def _place(end: SnapshotEndpoint) -> str:
+    return end.url or "this registry"
 
 
 class _Meter(Silence):

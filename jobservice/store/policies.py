@@ -136,7 +136,11 @@ def _values(settings: PolicySettings) -> tuple[Any, ...]:
         rules.speed_kilobits,
         rules.copy_by_chunk,
         settings.single_active,
-        {"referrers": rules.referrers, "schedule": settings.schedule.to_json()},
+        {
+            "referrers": rules.referrers,
+            "schedule": settings.schedule.to_json(),
+            "priority": settings.priority,
+        },
     )
 
 
@@ -166,6 +170,7 @@ def _policy(row: Any) -> StoredPolicy:
             enabled=row["enabled"],
             replicate_deletion=row["replicate_deletion"],
             single_active=row["single_active"],
+            priority=extension.get("priority", 0),
             rules=rules,
         ),
         zone=row["zone"],

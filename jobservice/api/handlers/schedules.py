@@ -9,7 +9,7 @@ from jobservice import pauses, schedules
 from jobservice.api import answering, listing
 from jobservice.api.harbor import schedules as harbor
 from jobservice.api.models import schedule as models
-from jobservice.api.models.base import ById, Nothing, Paging
+from jobservice.api.models.base import ById, Nothing, OwnPaging, OwnQuery
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.domain.pause import Held, PauseScope
@@ -36,7 +36,7 @@ async def list_schedules(call: Call[Nothing, models.ScheduleListQuery, Nothing])
     return answering.page(call, items, found.schedules.total)
 
 
-async def get_schedule(call: Call[ById, Nothing, Nothing]) -> web.Response:
+async def get_schedule(call: Call[ById, OwnQuery, Nothing]) -> web.Response:
     """Show a schedule with its next five runs."""
     found = await schedules.get(call.services.database, call.path.id)
     return answering.json(harbor.schedule(found.schedule, found.pause, now=found.now))
@@ -75,7 +75,7 @@ async def preview(call: Call[Nothing, models.PreviewQuery, Nothing]) -> web.Resp
     return answering.json(harbor.preview(found))
 
 
-async def list_fires(call: Call[ById, Paging, Nothing]) -> web.Response:
+async def list_fires(call: Call[ById, OwnPaging, Nothing]) -> web.Response:
     """List what became of a schedule's fire times, the latest first."""
     found = await schedules.fires(call.services.database, call.path.id, listing.asked(call, {}))
     return answering.page(call, [harbor.fire(fire) for fire in found.items], found.total)
@@ -108,6 +108,7 @@ ROUTES = (
         operation_id="getSchedule",
         tag=TAG,
         parameters=ById,
+        query=OwnQuery,
         response=models.ScheduleTask,
         errors=(404,),
     ),
@@ -138,7 +139,7 @@ ROUTES = (
         operation_id="listScheduleFires",
         tag=TAG,
         parameters=ById,
-        query=Paging,
+        query=OwnPaging,
         response=list[models.ScheduleFire],
         errors=(404,),
     ),

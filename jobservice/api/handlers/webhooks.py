@@ -9,7 +9,7 @@ from jobservice import executions
 from jobservice.api import answering, listing
 from jobservice.api.harbor import webhooks as harbor
 from jobservice.api.models import webhook as models
-from jobservice.api.models.base import ById, Nothing
+from jobservice.api.models.base import ById, Nothing, OwnQuery
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.domain.listing import Equals
@@ -127,7 +127,9 @@ async def try_policy(call: HookCall) -> web.Response:
     return answering.json(models.HookTest(deliveries=list(begun)), status=202)
 
 
-async def list_deliveries(call: ListCall) -> web.Response:
+async def list_deliveries(
+    call: Call[ById, models.DeliveryListQuery, Nothing],
+) -> web.Response:
     """List a hook's deliveries, the latest first unless asked otherwise."""
     asked = listing.asked(call, DELIVERY_FIELDS, latest_first=True)
     found = await call.services.hooks.deliveries(call.path.id, asked)
@@ -272,6 +274,7 @@ ROUTES = (
         event=Event.TEST_HOOK,
         tag=TAG,
         parameters=ById,
+        query=OwnQuery,
         response=models.HookTest,
         status=202,
         errors=(404,),
@@ -283,7 +286,7 @@ ROUTES = (
         operation_id="listHookDeliveries",
         tag=TAG,
         parameters=ById,
-        query=models.HookListQuery,
+        query=models.DeliveryListQuery,
         response=list[models.HookDelivery],
         errors=(404,),
     ),
@@ -294,6 +297,7 @@ ROUTES = (
         operation_id="getHookDelivery",
         tag=TAG,
         parameters=models.HookDeliveryPath,
+        query=OwnQuery,
         response=models.HookDelivery,
         errors=(404,),
     ),
@@ -305,6 +309,7 @@ ROUTES = (
         event=Event.REDELIVER_HOOK,
         tag=TAG,
         parameters=models.HookDeliveryPath,
+        query=OwnQuery,
         status=201,
         errors=(404, 412),
     ),

@@ -48,6 +48,7 @@ def policy(stored: StoredPolicy, ends: dict[int, StoredEndpoint]) -> models.Repl
         single_active_replication=settings.single_active,
         transship=models.TransshipPolicy(
             referrers=rules.referrers,
+            priority=settings.priority,
             schedule=schedules.options(settings.schedule)
             if settings.trigger is TriggerKind.SCHEDULED
             else None,
@@ -69,6 +70,7 @@ def policy_settings(
         raise InvalidRequest(problems)
     settings = body.trigger.trigger_settings if body.trigger else None
     count = body.dest_namespace_replace_count
+    extension = _extension(body, before)
     return PolicySettings(
         name=body.name or "",
         description=body.description or "",
@@ -80,12 +82,13 @@ def policy_settings(
         enabled=bool(body.enabled),
         replicate_deletion=bool(body.deletion),
         single_active=bool(body.single_active_replication),
+        priority=extension.priority,
         rules=ReplicationPolicy(
             filters=tuple(filters),
             destination_namespace=body.dest_namespace or "",
             flattening=FLATTEN_ALL if count is None else count,
             override=bool(body.override),
-            referrers=_extension(body, before).referrers,
+            referrers=extension.referrers,
             speed_kilobits=body.speed if body.speed and body.speed > 0 else None,
             copy_by_chunk=bool(body.copy_by_chunk),
         ),
@@ -105,7 +108,7 @@ def _extension(
         return body.transship
     if before is None or "transship" in body.model_fields_set:
         return models.TransshipPolicy()
-    return models.TransshipPolicy(referrers=before.rules.referrers)
+    return models.TransshipPolicy(referrers=before.rules.referrers, priority=before.priority)
 
 
 def _schedule(

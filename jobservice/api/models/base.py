@@ -47,6 +47,12 @@ class LinkedPaging(Paging):
     cursor: Annotated[str, Field(max_length=4096)] | None = None
 
 
+class OwnPaging(Paging):
+    """What a list that Harbor does not have understands, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 Id: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 

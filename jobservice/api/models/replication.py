@@ -37,6 +37,7 @@ class TransshipPolicy(OwnModel):
     """What Harbor's policy has no field for; `schedule` only with a scheduled trigger."""
 
     referrers: bool = True
+    priority: Annotated[int, Field(ge=-9, le=9)] = 0
     schedule: TransshipSchedule | None = None
 
 

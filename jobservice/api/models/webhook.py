@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from jobservice.api.models.base import ById, HarborModel, Id, LinkedPaging, OwnModel
 
@@ -153,6 +153,12 @@ class HookListQuery(LinkedPaging):
 
     q: str | None = None
     sort: str | None = None
+
+
+class DeliveryListQuery(HookListQuery):
+    """The deliveries of a hook, which Harbor does not have."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class HookExecutionPath(ById):

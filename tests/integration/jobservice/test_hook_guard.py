@@ -48,6 +48,8 @@ async def refused(database: Database, guard: Guard, address: str) -> str:
         ("http://[::1]:8080/", "::1 is a loopback address"),
         ("http://localhost:8080/", "localhost is a loopback address"),
         ("http://api.localhost/", "api.localhost is a loopback address"),
+        ("http://localhost./", "localhost. is a loopback address"),
+        ("http://127.0.0.1./", "127.0.0.1 is a loopback address"),
         ("http://0x7f000001/", "loopback address"),
         ("http://169.254.169.254/latest/meta-data", "169.254.169.254 is a link-local or metadata"),
     ],
@@ -85,7 +87,7 @@ async def test_a_name_of_this_machine_is_no_way_to_our_own_servers(database: Dat
         pytest.skip(f"{name} does not resolve here")
     guard = Guard(forbidden=OURS, opened=EVERYTHING)
     problem = await refused(database, guard, f"http://{name}:6379/")
-    assert f"{name} leads to" in problem
+    assert f"{name} leads to " in problem
     assert "belongs to this installation" in problem
 
 

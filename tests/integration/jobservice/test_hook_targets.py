@@ -9,6 +9,7 @@ import pytest
 
 from database.pool import Database
 from database.sealing import Keyring, generate_key
+from jobservice.errors import InvalidRequest
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hook_targets import WantedTarget
 from jobservice.hooks import Hooks, Wanted
@@ -98,3 +99,11 @@ async def test_two_workers_that_both_read_the_outbox_tell_each_execution_once(
         told = {one.event_id for one in await house.deliveries(hook_id)}
     assert len(receiver.accepted) == 5
     assert told == receiver.event_ids
+
+
+@pytest.mark.parametrize("address", ["http://ex ample/", "https://ops.example/a b", "http://a\n/"])
+async def test_an_address_with_blanks_in_it_is_none(house: House, address: str) -> None:
+    targets = [WantedTarget(kind="http", address=address)]
+    wanted = Wanted(name="blank", event_types=["EXECUTION"], enabled=True, targets=targets)
+    with pytest.raises(InvalidRequest, match="holds spaces"):
+        await house.hooks.create(wanted, creator="admin")

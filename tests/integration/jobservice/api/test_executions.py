@@ -43,6 +43,24 @@ async def start(admin: Caller, policy: int) -> int:
     return int(started.headers["Location"].removeprefix(f"/api/v2.0{ROOT}/"))
 
 
+async def test_an_execution_has_the_priority_of_its_policy(
+    admin: Caller, policy: int, database: Database
+) -> None:
+    before = (await admin.get(f"/replication/policies/{policy}")).json
+    wanted = {**before, "transship": {"priority": 7}}
+    assert (await admin.put(f"/replication/policies/{policy}", wanted)).status == 200
+    execution_id = await start(admin, policy)
+    query = """
+    SELECT execution.priority AS of_execution, task.priority AS of_plan
+    FROM jobservice.executions AS execution JOIN jobservice.tasks AS task
+         ON task.execution_id = execution.id
+    WHERE execution.id = $1
+    """
+    async with database.connection() as connection:
+        (row,) = await connection.fetch(query, execution_id)
+    assert dict(row) == {"of_execution": 7, "of_plan": 7}
+
+
 async def test_a_started_policy_is_in_progress(admin: Caller, policy: int) -> None:
     execution = await start(admin, policy)
     shown = (await admin.get(f"{ROOT}/{execution}")).json

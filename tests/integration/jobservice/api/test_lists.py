@@ -18,13 +18,19 @@ LISTS = [
     "/replication/policies",
     "/replication/executions",
     "/projects",
+    "/schedules",
+    "/audit-logs",
+    "/auditlog-exts",
+    "/system/webhook/policies",
+    "/system/purgeaudit",
 ]
+OURS = ["/tasks"]
 INJECTION = "1; DROP TABLE jobservice.tasks; --"
 
 
 async def test_numbers_of_pages_that_are_none_are_refused(admin: Caller) -> None:
     for path, name, value in product(
-        LISTS, ["page", "page_size"], ["9" * 1_000, "0", "-1", "1e3", "x", INJECTION]
+        [*LISTS, *OURS], ["page", "page_size"], ["9" * 1_000, "0", "-1", "1e3", "x", INJECTION]
     ):
         answer = await admin.get(f"{path}?{name}={quote(value)}")
         assert (answer.status, answer.code) == (400, "BAD_REQUEST"), (path, name, value)
@@ -44,9 +50,22 @@ async def test_sorting_by_what_is_not_there_is_named(admin: Caller) -> None:
         assert "sort: nothing" in answer.headers["Warning"]
 
 
+async def test_our_own_lists_refuse_what_they_do_not_have(admin: Caller) -> None:
+    for path in OURS:
+        answer = await admin.get(f"{path}?sort=-nothing&q=colour=blue,id=x")
+        assert answer.status == 400
+        problems = [error["message"] for error in answer.json["errors"]]
+        assert [problem.partition(" is not ")[0] for problem in problems] == [
+            "q: 'id=x': 'x'",
+            "q: colour",
+            "sort: nothing",
+        ]
+        assert "known are id, " in problems[-1]
+
+
 async def test_sql_in_q_is_text(admin: Caller) -> None:
     for path, q in product(
-        ["/registries", "/replication/policies"],
+        ["/registries", "/replication/policies", "/system/webhook/policies"],
         ["name=' OR 1=1 --", "name=~%' OR 1=1 --", "name={'; DROP TABLE x}", "name=[a'~b']"],
     ):
         answer = await admin.get(f"{path}?q={quote(q)}")

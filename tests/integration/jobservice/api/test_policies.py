@@ -49,12 +49,13 @@ async def test_a_policy_is_made_shown_and_listed(admin: Caller, remote: int) -> 
     assert shown["src_registry"]["name"] == "up"
     assert shown["dest_registry"]["id"] == 0
     assert shown["trigger"] == {"type": "manual"}
-    assert shown["transship"] == {"referrers": True}
+    assert shown["transship"] == {"referrers": True, "priority": 0}
     assert (await admin.get(ROOT)).json == [shown]
 
 
 async def test_what_harbors_model_reads_can_be_sent_back(admin: Caller, remote: int) -> None:
-    body = policy(remote, enabled=False, override=False, transship={"referrers": False}, speed=3)
+    body = policy(remote, enabled=False, override=False, speed=3)
+    body["transship"] = {"referrers": False, "priority": 3}
     await admin.post(ROOT, body)
     before = (await admin.get(f"{ROOT}/1")).json
     known = {k: v for k, v in before.items() if k != "transship" and v not in EMPTY}
@@ -66,9 +67,9 @@ async def test_what_harbors_model_reads_can_be_sent_back(admin: Caller, remote: 
 
 
 async def test_null_resets_what_is_ours(admin: Caller, remote: int) -> None:
-    await admin.post(ROOT, policy(remote, transship={"referrers": False}))
+    await admin.post(ROOT, policy(remote, transship={"referrers": False, "priority": -2}))
     await admin.put(f"{ROOT}/1", policy(remote, transship=None))
-    assert (await admin.get(f"{ROOT}/1")).json["transship"] == {"referrers": True}
+    assert (await admin.get(f"{ROOT}/1")).json["transship"] == {"referrers": True, "priority": 0}
 
 
 async def test_an_omitted_replace_count_is_minus_one(admin: Caller, remote: int) -> None:
@@ -117,6 +118,7 @@ async def test_a_negative_speed_is_no_limit(admin: Caller, remote: int) -> None:
         ({"copy_by_chunk": True}, "copy_by_chunk: true is not built"),
         ({"transship": {"referers": True}}, "transship.referers: is not known"),
         ({"transship": {"referrers": 1}}, "transship.referrers"),
+        ({"transship": {"priority": 10}}, "transship.priority"),
         ({"enabled": "yes"}, "enabled"),
         ({"speed": 2**40}, "speed"),
     ],

@@ -61,7 +61,7 @@ async def test_a_scheduled_policy_has_a_schedule_with_its_next_five_runs(
     assert made.status == 201
     shown = (await admin.get(f"{POLICIES}/1")).json
     assert shown["trigger"] == {"type": "scheduled", "trigger_settings": {"cron": NIGHTLY}}
-    assert shown["transship"] == {"referrers": True, "schedule": OURS}
+    assert shown["transship"] == {"referrers": True, "priority": 0, "schedule": OURS}
     (schedule,) = await schedules(admin)
     assert (schedule["vendor_type"], schedule["vendor_id"]) == ("REPLICATION", 1)
     assert schedule["cron"] == NIGHTLY

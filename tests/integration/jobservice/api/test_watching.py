@@ -77,7 +77,7 @@ async def test_where_nothing_is_told_live_it_is_asked_again_and_again(
 
 
 @pytest.mark.usefixtures("product_logging")
-async def test_a_log_is_followed_and_searched(
+async def test_a_log_is_followed_to_its_end_and_searched(
     api: ApiClient,
     jobs_at: Jobs,
     worker: Worker,
@@ -91,6 +91,9 @@ async def test_a_log_is_followed_and_searched(
         await jobs_at.ended(execution_id)
     (task,) = await jobs_at.tasks(execution_id)
     capsys.readouterr()
+    async with asyncio.timeout(20):
+        await task_history.show_log(api, task.id, follow=True, search=None, machine=False)
+    assert "task_succeeded" in capsys.readouterr().out.splitlines()[-1]
     await task_history.show_log(api, task.id, follow=False, search="ACTING", machine=False)
     (line,) = capsys.readouterr().out.splitlines()
     assert "acting" in line
@@ -101,7 +104,7 @@ async def test_a_log_is_followed_and_searched(
 async def test_events_are_lines(api: ApiClient, jobs_at: Jobs, worker: Worker) -> None:
     seen = []
     async with worker(), asyncio.timeout(20):
-        stream = event_stream.events_for_ever(api, "/events", type="task,execution")
+        stream = event_stream.followed(api, "/events", type="task,execution")
         begun = asyncio.get_running_loop().create_task(jobs_at.start([{}]))
         async for one in stream:
             seen.append(event.line(one))
