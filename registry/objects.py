@@ -26,7 +26,7 @@ class Objects:
         self, blob: Blob, digest: Digest, *, offset_bytes: int = 0, length_bytes: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a blob that was found; raise a refusal UNAVAILABLE."""
-        with self._refusing(digest):
+        with self.refusing(digest):
             async with self.storage.read(
                 blob.stored, offset_bytes=offset_bytes, length_bytes=length_bytes
             ) as chunks:
@@ -34,11 +34,12 @@ class Objects:
 
     async def sending(self, blob: Blob, digest: Digest) -> LocalFile | Redirect | None:
         """Say how a client gets a blob that was found; None: from `open`."""
-        with self._refusing(digest):
+        with self.refusing(digest):
             return await self.storage.sending(blob.stored)
 
     @contextlib.contextmanager
-    def _refusing(self, digest: Digest) -> Iterator[None]:
+    def refusing(self, digest: Digest) -> Iterator[None]:
+        """Turn what the storage raises into a refusal."""
         try:
             yield
         except RegistryStorageError as error:

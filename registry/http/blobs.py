@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from protocol.digest import Digest
 from registry.http import conditions, ranges
 from registry.http.exchange import Exchange
-from registry.metadata.blobs import Blob
+from registry.http.sending import Sending
 from registry.storage.driver import LocalFile, Redirect
 
 OCTET_STREAM: Final = "application/octet-stream"
@@ -31,36 +31,25 @@ async def get(exchange: Exchange) -> web.StreamResponse:
     blob = await exchange.repository.find_blob(digest)
     if conditions.not_modified(exchange.request, digest):
         return web.Response(status=304, headers=_headers(digest))
-    match await exchange.repository.objects.sending(blob, digest):
-        case LocalFile(path=path):
-            return web.FileResponse(path, headers=_headers(digest), chunk_size=1024 * 1024)
-        case Redirect(url=url):
-            headers = {hdrs.LOCATION: url, hdrs.CACHE_CONTROL: "no-store"}
-            return web.Response(status=307, headers=headers)
-        case None:
-            return await _stream(exchange, blob, digest)
-
-
-async def _stream(exchange: Exchange, blob: Blob, digest: Digest) -> web.StreamResponse:
-    """Pass a blob on as it comes, whole or one range of it (RFC 9110, 14)."""
-    request, size_bytes = exchange.request, blob.size_bytes
-    wanted = ranges.of(request.headers.get(hdrs.RANGE), size_bytes)
+    way = await exchange.repository.objects.sending(blob, digest)
+    if isinstance(way, Redirect):
+        headers = {hdrs.LOCATION: way.url, hdrs.CACHE_CONTROL: "no-store"}
+        return web.Response(status=307, headers=headers)
+    wanted = ranges.of(conditions.range_of(exchange.request, digest), blob.size_bytes)
     if wanted is None:
-        headers = {hdrs.CONTENT_RANGE: f"bytes */{size_bytes}"}
+        headers = {hdrs.CONTENT_RANGE: f"bytes */{blob.size_bytes}"}
         return web.Response(status=416, headers=headers)
-    response = web.StreamResponse(status=206 if wanted.is_part else 200, headers=_headers(digest))
-    response.content_length = wanted.length_bytes
-    if wanted.is_part:
-        last = wanted.offset_bytes + wanted.length_bytes - 1
-        response.headers[hdrs.CONTENT_RANGE] = f"bytes {wanted.offset_bytes}-{last}/{size_bytes}"
-    async with exchange.repository.objects.open(
-        blob, digest, offset_bytes=wanted.offset_bytes, length_bytes=wanted.length_bytes
-    ) as chunks:
-        await response.prepare(request)
-        async for chunk in chunks:
-            await response.write(chunk)
-    await response.write_eof()
-    return response
+    sending = Sending(
+        request=exchange.request,
+        objects=exchange.repository.objects,
+        blob=blob,
+        digest=digest,
+        wanted=wanted,
+        headers=_headers(digest),
+    )
+    if isinstance(way, LocalFile) and not sending.is_encrypted:
+        return await sending.from_file(way.path)
+    return await sending.streamed()
 
 
 async def delete(exchange: Exchange) -> web.StreamResponse:

@@ -48,6 +48,10 @@ class Connection:
         body = await self._reader.readexactly(int(headers.get("Content-Length", "0")))
         return Answer(int(lines[0].split()[1]), headers, body)
 
+    async def some(self) -> bytes:
+        """Read what has come, at least one byte."""
+        return await self._reader.read(65536)
+
     async def closed(self) -> None:
         """Wait until the server has hung up."""
         try:
