@@ -21,7 +21,8 @@ from typing import Any, Final
 
 from bench import history, tools
 from database import migrations
-from database.pool import Database, connect_once, prepare_connection
+from database.pool import Database, connect_once
+from database.preparing import prepare_connection
 from jobservice import executions, tasks
 from jobservice.domain.listing import (
     AnyOf,

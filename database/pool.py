@@ -18,13 +18,12 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import asyncpg
-import orjson
 import tenacity
 
-from database import keepalive, pooler
+from database import keepalive, pooler, preparing
 from database.errors import DatabaseRefused, DatabaseUnavailable
 
 Result = TypeVar("Result")
@@ -118,6 +117,9 @@ class Connection(Protocol):
         ...
 
 
+Check: TypeAlias = Callable[[Connection], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolUse:
     """How many connections a pool has, how many of them are idle, and how many it may have."""
@@ -131,12 +133,19 @@ class Database:
     """A pool of connections to one Postgres; build it with `connect`, end it with `close`."""
 
     def __init__(
-        self, pool: Any, *, dsn: str, application_name: str, patience_seconds: float
+        self,
+        pool: Any,
+        *,
+        dsn: str,
+        application_name: str,
+        patience_seconds: float,
+        check: Check | None = None,
     ) -> None:
         self._pool = pool
         self._dsn = dsn
         self._application_name = application_name
         self._patience_seconds = patience_seconds
+        self._check = check
 
     @classmethod
     async def connect(
@@ -162,6 +171,20 @@ class Database:
             patience_seconds=patience_seconds,
         )
 
+    def checked(self, check: Check) -> Self:
+        """Return the same pool, for whoever may write no longer than `check` lets it.
+
+        It is asked before a connection is lent, and again before a transaction commits; what it
+        raises keeps back the one and undoes the other.
+        """
+        return type(self)(
+            self._pool,
+            dsn=self._dsn,
+            application_name=self._application_name,
+            patience_seconds=self._patience_seconds,
+            check=check,
+        )
+
     def use(self) -> PoolUse:
         """Return how the pool is used now."""
         return PoolUse(
@@ -178,6 +201,8 @@ class Database:
         """
         connection = await self._acquire()
         try:
+            if self._check is not None:
+                await self._check(connection)
             yield connection
         except (*_GONE, *_PERHAPS_GONE) as error:
             if isinstance(error, _GONE) or _is_gone(connection):
@@ -211,6 +236,8 @@ class Database:
             connection.transaction(isolation=isolation, readonly=readonly),
         ):
             yield connection
+            if self._check is not None:
+                await self._check(connection)
 
     async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run `work` in a transaction; repeat it after a deadlock or serialization failure."""
@@ -288,7 +315,7 @@ async def connect_once(
 
 async def _open_connection(dsn: str, application_name: str) -> Any:
     connection = await asyncpg.connect(dsn, **_connect_arguments(application_name))
-    await prepare_connection(connection)
+    await preparing.prepare_connection(connection)
     return connection
 
 
@@ -298,8 +325,8 @@ async def _open_pool(dsn: str, application_name: str, max_size: int) -> Any:
         dsn,
         min_size=1,
         max_size=max_size,
-        init=prepare_connection,
-        reset=_reset,
+        init=preparing.prepare_connection,
+        reset=preparing.leave_as_it_is,
         **_connect_arguments(application_name),
     )
     await pool
@@ -314,55 +341,11 @@ def _connect_arguments(application_name: str) -> dict[str, Any]:
     }
 
 
-async def prepare_connection(connection: Any) -> None:
-    """Set keepalives and make json and jsonb read and write Python values.
-
-    jsonb goes in its binary form, which COPY needs.
-    """
-    keepalive.enable(connection)
-    await connection.set_type_codec(
-        "json", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads
-    )
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        encoder=_encode_jsonb,
-        decoder=_decode_jsonb,
-        format="binary",
-    )
-
-
-def _encode_json(value: object) -> str:
-    return _dumped(value).decode()
-
-
-# The binary form is the text behind the number of the format, which is 1 in every Postgres.
-_JSONB_FORMAT = b"\x01"
-
-
-def _encode_jsonb(value: object) -> bytes:
-    return _JSONB_FORMAT + _dumped(value)
-
-
-def _decode_jsonb(value: bytes) -> Any:
-    return orjson.loads(memoryview(value)[len(_JSONB_FORMAT) :])
-
-
-def _dumped(value: object) -> bytes:
-    """Write any mapping as an object."""
-    return orjson.dumps(value, default=dict)
-
-
 def _is_gone(connection: Any) -> bool:
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:  # it died, and the pool took it back
         return True
-
-
-async def _reset(connection: Any) -> None:
-    """Leave out asyncpg's reset query: nothing here changes session state; it is a round trip."""
-    del connection
 
 
 def _retrying(patience_seconds: float) -> tenacity.AsyncRetrying:

@@ -13,6 +13,7 @@ JobserviceError
 │   ├── CannotRetry
 │   └── StillUnderWay
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
+├── NotLeading               another worker process leads by now
 ├── EndpointChanged          an execution's registry is not what it was: name, url
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
 ├── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
@@ -103,6 +104,10 @@ class LeaseLost(JobserviceError):
     def __init__(self, task_id: int) -> None:
         super().__init__(f"task {task_id} belongs to another worker by now")
         self.task_id = task_id
+
+
+class NotLeading(JobserviceError):
+    """Another worker process leads; what only the leader does is left to it."""
 
 
 class ExecutionStopped(JobserviceError):

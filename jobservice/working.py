@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
+from typing import TypeAlias
 
 import structlog
 
 from database.pool import Database
 from jobservice import queue
 from jobservice.claimer import Claimer
+from jobservice.errors import NotLeading
 from jobservice.holding import Holdings
 from jobservice.jobs.base import JobType
 from jobservice.maintenance import service
@@ -53,18 +55,26 @@ class Setup:
     rhythm: Rhythm = field(default_factory=Rhythm)
 
 
+Chores: TypeAlias = Callable[[Database], tuple[Service, ...]]
+
+
+def _none(_database: Database) -> tuple[Service, ...]:
+    return ()
+
+
 async def work(
     setup: Setup,
     database: Database,
     job_types: Mapping[str, JobType],
     *,
     stop: asyncio.Event,
-    chores: tuple[Service, ...] = (),
+    chores: Chores = _none,
 ) -> None:
     """Work until `stop` is set; running tasks are given back then, without a spent attempt.
 
-    `chores` are services of which one process at a time takes care: the leader. Raise
-    DatabaseUnavailable at the start.
+    `chores` are services of which one process at a time takes care: the leader. They are built with
+    the leader's database, which lets nobody write who was replaced. Raise DatabaseUnavailable at
+    the start.
     """
     async with _registered(setup, database, job_types) as worker_id:
         await _Worker(setup, database, job_types, worker_id, chores).run(stop)
@@ -102,16 +112,16 @@ class _Worker:
         database: Database,
         job_types: Mapping[str, JobType],
         worker_id: int,
-        chores: tuple[Service, ...],
+        chores: Chores,
     ) -> None:
         self._database = database
         self._limits = {
             name: one.concurrency for name, one in job_types.items() if one.concurrency is not None
         }
-        self._chores = chores
         self._redis = queue.connect(setup.redis_dsn)
         self._holdings = Holdings()
         self._leader = Leader(database, worker_id, lease_seconds=setup.rhythm.leader_seconds)
+        self._chores = chores(self._leader.database)
         self._renew_seconds = setup.rhythm.leader_seconds / RENEWALS_PER_LEASE
         self._dispatch = asyncio.Event()
         self._stop_requested = asyncio.Event()
@@ -180,7 +190,7 @@ class _Worker:
     def _services(self) -> tuple[Service, ...]:
         tasks = TaskQueue(self._redis)
         dispatcher = Dispatcher(self._database, tasks, self._leader, self._limits)
-        rescuer = Rescuer(self._database, self._leader, self._dispatch)
+        rescuer = Rescuer(self._leader.database, self._leader, self._dispatch)
         flusher = Flusher(self._database, self._holdings)
         watch = StopWatch(self._database, self._holdings)
         return (
@@ -188,7 +198,7 @@ class _Worker:
             Service(
                 name="dispatcher", seconds=POLL_SECONDS, tick=dispatcher.tick, wake=self._dispatch
             ),
-            Service(name="rescuer", seconds=RESCUE_SECONDS, tick=rescuer.tick),
+            self._while_leading(Service(name="rescuer", seconds=RESCUE_SECONDS, tick=rescuer.tick)),
             Service(
                 name="stop_watch",
                 seconds=WATCH_SECONDS,
@@ -202,8 +212,12 @@ class _Worker:
 
     def _while_leading(self, chore: Service) -> Service:
         async def tick() -> None:
-            if self._leader.leadership is not None:
+            if self._leader.leadership is None:
+                return
+            try:
                 await chore.tick()
+            except* NotLeading:
+                log.info("leader_replaced", service=chore.name)
 
         return replace(chore, tick=tick)
 

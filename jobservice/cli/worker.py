@@ -9,22 +9,13 @@ import typer
 import uvloop
 
 from config.settings import Settings
-from jobservice import composing, logging, queue, signals, starters, working
-from jobservice.checking import Checker
+from jobservice import chores, composing, logging, queue, signals, working
 from jobservice.cli import process_settings
 from jobservice.coordination import RateLimits
 from jobservice.hook_secrets import HookSecrets
 from jobservice.jobs import catalogue, hook_delivery
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
-from jobservice.maintenance import (
-    endpoint_checks,
-    outbox_reader,
-    overdue_watch,
-    registry_care,
-    sweeper,
-)
-from jobservice.maintenance.scheduler import Scheduler
 from jobservice.store.sweeping import Keep
 
 CONNECTIONS = 10
@@ -72,16 +63,13 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         messages = HookDelivery(parts.database, parts.hook_transport, HookSecrets(parts.keyring))
         try:
             job_types = catalogue.build(parts.database, registries, messages)
-            checker = Checker(database=parts.database, connector=parts.connector)
-            chores = (
-                *registry_care.services(parts.database, parts.storage),
-                endpoint_checks.service(checker),
-                Scheduler(parts.database, starters.build()).service(),
-                sweeper.service(parts.database, _keep(settings)),
-                outbox_reader.service(parts.database, external_url=settings.external_url),
-                overdue_watch.service(parts.database),
+            await working.work(
+                setup,
+                parts.database,
+                job_types,
+                stop=stop,
+                chores=lambda database: chores.build(parts, database, keep=_keep(settings)),
             )
-            await working.work(setup, parts.database, job_types, stop=stop, chores=chores)
         finally:
             await registries.close()
 

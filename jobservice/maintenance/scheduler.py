@@ -19,7 +19,7 @@ from database.pool import Connection, Database
 from jobservice.domain import schedule as domain
 from jobservice.domain.pause import Pause
 from jobservice.domain.schedule import Decision, Fire, FireOutcome, Planned, Schedule
-from jobservice.errors import NotFound, PreconditionFailed
+from jobservice.errors import NotFound, NotLeading, PreconditionFailed
 from jobservice.maintenance.service import Service
 from jobservice.store import firing, pauses, schedules
 from jobservice.store.firing import Due
@@ -120,7 +120,7 @@ class Scheduler:
         """Fire one schedule; a defect in what it starts keeps no other from firing."""
         try:
             return await self._database.run(lambda c: self._fire(c, due.schedule_id, now))
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, NotLeading):
             raise
         except Exception:
             # It stays due, and is tried again at the next tick.

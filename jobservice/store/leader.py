@@ -54,3 +54,11 @@ IS_LEADER = f"""EXISTS (
     SELECT FROM jobservice.leader
     WHERE role = '{MAINTENANCE}' AND worker_id = $1 AND fence = $2
       AND lease_until > clock_timestamp())"""
+
+HOLDS = f"SELECT {IS_LEADER}"
+
+
+async def holds(connection: Connection, leadership: Leadership) -> bool:
+    """Say whether a role is still held under its fence."""
+    answer: bool = await connection.fetchval(HOLDS, leadership.worker_id, leadership.fence)
+    return answer

@@ -151,8 +151,8 @@ async def working_at(
     database = await Database.connect(dsn)
     try:
         async with asyncio.TaskGroup() as group:
-            types, others = job_types(database), chores(database)
-            group.create_task(working.work(setup, database, types, stop=stop, chores=others))
+            types = job_types(database)
+            group.create_task(working.work(setup, database, types, stop=stop, chores=chores))
             try:
                 yield
             finally:

@@ -17,6 +17,7 @@ from jobservice.hooks import Hooks, Wanted
 from jobservice.jobs.base import JobType
 from jobservice.jobs.hook_delivery import HookDelivery as HookDeliveryJob
 from jobservice.maintenance import outbox_reader
+from jobservice.maintenance.service import Service
 from tests.fakes import jobs
 from tests.fakes.receiver import Receiver
 from tests.integration.jobservice.conftest import Jobs, until
@@ -58,8 +59,11 @@ class House:
         )
         stop = asyncio.Event()
         database = await Database.connect(self.dsn)
-        reader = outbox_reader.service(database, external_url="https://t.example")
-        chores = (reader,) if reads else ()
+
+        def chores(leaders: Database) -> tuple[Service, ...]:
+            reader = outbox_reader.service(leaders, external_url="https://t.example")
+            return (reader,) if reads else ()
+
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(

@@ -1,0 +1,30 @@
+"""What one worker process at a time takes care of: the leader, one line each."""
+
+from __future__ import annotations
+
+from database.pool import Database
+from jobservice import starters
+from jobservice.checking import Checker
+from jobservice.composing import Parts
+from jobservice.maintenance import (
+    endpoint_checks,
+    outbox_reader,
+    overdue_watch,
+    registry_care,
+    sweeper,
+)
+from jobservice.maintenance.scheduler import Scheduler
+from jobservice.maintenance.service import Service
+from jobservice.store.sweeping import Keep
+
+
+def build(parts: Parts, database: Database, *, keep: Keep) -> tuple[Service, ...]:
+    """Return the chores. `database` is the leader's: none of them may write by another."""
+    return (
+        *registry_care.services(database, parts.storage),
+        endpoint_checks.service(Checker(database=database, connector=parts.connector)),
+        Scheduler(database, starters.build()).service(),
+        sweeper.service(database, keep),
+        outbox_reader.service(database, external_url=parts.settings.external_url),
+        overdue_watch.service(database),
+    )
