@@ -19,7 +19,6 @@ REFUSED: tuple[tuple[str, frozenset[Any]], ...] = (
         "event_types",
         frozenset(
             {
-                "PULL_ARTIFACT",
                 "QUOTA_EXCEED",
                 "QUOTA_WARNING",
                 "SCANNING_COMPLETED",

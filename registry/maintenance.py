@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from database.pool import Database
-from registry.metadata import tombstones, uploads
+import structlog
+
+from database.pool import Connection, Database
+from registry.metadata import tombstones, uploads, uses
 from registry.storage.driver import Storage
+from registry.uses import UseBuffer
 
 BATCH: Final = 500
 ABANDONED_AFTER: Final = timedelta(days=1)
+
+Listeners = Callable[[Connection], Awaitable[Sequence[int] | None]]
+log = structlog.get_logger(__name__)
 
 
 async def expire_uploads(database: Database, storage: Storage) -> int:
@@ -38,6 +47,31 @@ async def sweep_partials(database: Database, storage: Storage) -> int:
                 await storage.delete_partial(partial)
                 count += 1
     return count
+
+
+async def merge_uses(database: Database, buffer: UseBuffer, listeners: Listeners) -> None:
+    """Write what was used since the last time; what cannot be written is kept.
+
+    `listeners` tells of which projects' pulls somebody wants to hear, None for all.
+    """
+    taken = buffer.take()
+    counts = sorted(taken.counts.items())  # in this order rows are locked
+    written = 0
+    try:
+        while written < len(counts):
+            batch = dict(counts[written : written + BATCH])
+            await database.run(functools.partial(uses.merge, counts=batch))
+            written += BATCH
+        async with database.transaction() as connection:
+            projects = await listeners(connection)
+            buffer.tells_pulls = projects is None or bool(projects)
+            if taken.pulls and buffer.tells_pulls:
+                await uses.tell(connection, taken.pulls, projects=projects)
+    except BaseException:
+        buffer.put_back(replace(taken, counts=dict(counts[written:])))
+        raise
+    if taken.lost:
+        log.warning("uses_lost", count=taken.lost)
 
 
 async def sweep_tombstones(database: Database, storage: Storage) -> int:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from access import authorisation
 from access.authorisation import Action
-from access.identity import SYSTEM, Principal
+from access.identity import Principal
 from database import pool
 from database.pool import Database
 from protocol.content import RawManifest
@@ -78,15 +78,11 @@ class RepositoryReader:
         return found
 
     async def find_manifest(self, reference: str, *, with_body: bool) -> Found:
-        """Return a manifest's row by tag or digest; it counts as use of it."""
+        """Return a manifest's row by tag or digest."""
 
         async def find(connection: pool.Connection) -> Found | None:
             wanted = self._reference(reference)
-            found = await manifests.find(connection, self._name, wanted, with_body=with_body)
-            if found is not None and found.use_is_old and self._principal != SYSTEM:
-                tag = wanted if isinstance(wanted, str) else None
-                await manifests.note_use(connection, found, tag=tag)
-            return found
+            return await manifests.find(connection, self._name, wanted, with_body=with_body)
 
         return await self._look_up(find, reference, unknown="MANIFEST_UNKNOWN")
 

@@ -13,14 +13,16 @@ from registry.errors import refusal
 from registry.metadata import repositories
 from registry.repository import LocalRepository
 from registry.storage.driver import Storage
+from registry.uses import UseBuffer
 
 
 class Registry:
-    """Repositories on one database and one storage."""
+    """Repositories on one database and one storage. `uses` is what clients used since a moment."""
 
     def __init__(self, database: Database, storage: Storage) -> None:
         self._database = database
         self._storage = storage
+        self.uses = UseBuffer()
 
     def repository(self, name: str, principal: Principal) -> LocalRepository:
         """Return a repository, there or not, as `principal` sees it; raise NAME_INVALID."""

@@ -25,7 +25,7 @@ from jobservice.errors import CannotListen
 from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
-from jobservice.maintenance import service
+from jobservice.maintenance import service, use_merger
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.probing import Probes
@@ -60,6 +60,7 @@ async def serve(
         ) as parts,
         TaskQueue.connected(parts.redis_dsn) as tasks,
         RateLimits.connected(parts.redis_dsn) as rates,
+        use_merger.merging(parts.database, parts.registry.uses),
     ):
         await _want_user(parts)
         runner = web.AppRunner(

@@ -42,6 +42,7 @@ class PayloadFormat(StrEnum):
 # What happens to artifacts of this registry: a project's hooks hear of nothing else.
 OF_ARTIFACTS: Final = (
     EventType.PUSH_ARTIFACT,
+    EventType.PULL_ARTIFACT,
     EventType.DELETE_ARTIFACT,
     EventType.DELETE_TAG,
 )

@@ -91,6 +91,19 @@ async def enabled(connection: Connection) -> tuple[Hook, ...]:
     return await _hooks(connection, await connection.fetch(ENABLED))
 
 
+# Projects are NULL where the whole installation's pulls are told.
+PULLS_TOLD = f"""
+SELECT DISTINCT project_id FROM jobservice.hooks
+WHERE enabled AND '{EventType.PULL_ARTIFACT}' = ANY(event_types)
+"""  # noqa: S608  a constant
+
+
+async def projects_told_of_pulls(connection: Connection) -> tuple[int, ...] | None:
+    """Return the projects of whose pulls a hook wants to hear; None for all of them."""
+    found = [row["project_id"] for row in await connection.fetch(PULLS_TOLD)]
+    return None if None in found else tuple(found)
+
+
 INSERT = """
 INSERT INTO jobservice.hooks
     (name, description, event_types, statuses, per_task, enabled, creator)

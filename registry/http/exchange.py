@@ -12,12 +12,15 @@ from aiohttp import hdrs, web
 from access.authentication import Authenticator
 from access.errors import InvalidCredentials
 from access.identity import ANONYMOUS, Principal
-from protocol.digest import Digest
+from protocol.digest import Digest, is_digest
+from registry import agents
 from registry.errors import refusal
 from registry.http.bodies import Bodies
 from registry.http.paths import Target
+from registry.metadata.manifests import Found
 from registry.repository import LocalRepository
 from registry.service import Registry
+from registry.uses import Used
 
 PAGE: Final = 100
 PAGE_LIMIT: Final = 10_000
@@ -58,6 +61,21 @@ class Exchange:
         if value is not None and "\0" in value:
             raise refusal("NAME_INVALID", f"{name} holds a NUL character", operation="read a query")
         return value
+
+    def note_use(self, found: Found, *, is_pull: bool = False) -> None:
+        """Remember that a client used a manifest, unless it only looks or copies."""
+        if not agents.counts_as_use(self.request.headers.get(hdrs.USER_AGENT, "")):
+            return
+        reference = self.target.reference
+        used = Used(
+            repository_id=found.repository_id,
+            manifest_id=found.id,
+            tag="" if is_digest(reference) else reference,
+        )
+        if is_pull:
+            self.registry.uses.pulled(used, by=self.principal.username)
+        else:
+            self.registry.uses.note(used)
 
     def body(self) -> AsyncIterator[bytes]:
         """Yield the request's body as it comes; raise ClientSilent."""

@@ -23,6 +23,7 @@ _URI_TOO_LONG: Final = 414
 async def head(exchange: Exchange) -> web.StreamResponse:
     """Say what a tag or digest stands for."""
     found = await exchange.repository.find_manifest(exchange.target.reference, with_body=False)
+    exchange.note_use(found)
     if conditions.not_modified(exchange.request, found.digest):
         return web.Response(status=304, headers=_headers(exchange, found))
     headers = {**_headers(exchange, found), hdrs.CONTENT_LENGTH: str(found.size_bytes)}
@@ -32,7 +33,9 @@ async def head(exchange: Exchange) -> web.StreamResponse:
 async def get(exchange: Exchange) -> web.StreamResponse:
     """Send a manifest as it was pushed, whatever Accept says: a digest names its bytes."""
     found = await exchange.repository.find_manifest(exchange.target.reference, with_body=True)
-    if conditions.not_modified(exchange.request, found.digest):
+    is_known = conditions.not_modified(exchange.request, found.digest)
+    exchange.note_use(found, is_pull=not is_known)
+    if is_known:
         return web.Response(status=304, headers=_headers(exchange, found))
     return web.Response(body=found.body, headers=_headers(exchange, found))
 

@@ -1,4 +1,4 @@
-"""Rows of manifests: looking them up, marking their use, listing referrers, deleting."""
+"""Rows of manifests: looking them up, listing referrers, deleting."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from registry.metadata import digests, outbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A manifest as a repository has it. `body` is None when only its facts were asked for.
-
-    `use_is_old`: its last use was noted an hour ago or more.
-    """
+    """A manifest as a repository has it. `body` is None when only its facts were asked for."""
 
     id: int
     repository_id: int
@@ -25,11 +22,9 @@ class Found:
     media_type: str
     size_bytes: int
     body: bytes | None
-    use_is_old: bool
 
 
 _FACTS = "m.id, m.repository_id, m.digest, m.media_type, m.size_bytes"
-_OLD = "coalesce({}.last_used_at < now() - interval '1 hour', true) AS use_is_old"
 _BODY = {True: "m.payload AS body", False: "NULL::bytea AS body"}
 _BY_TAG = """
 FROM registry.repositories r
@@ -41,14 +36,8 @@ _BY_DIGEST = """
 FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
 WHERE r.name = $1 AND m.digest = $2
 """
-FIND_BY_TAG = {
-    body: f"SELECT {_FACTS}, {column}, {_OLD.format('t')} {_BY_TAG}"
-    for body, column in _BODY.items()
-}
-FIND_BY_DIGEST = {
-    body: f"SELECT {_FACTS}, {column}, {_OLD.format('m')} {_BY_DIGEST}"
-    for body, column in _BODY.items()
-}
+FIND_BY_TAG = {body: f"SELECT {_FACTS}, {column} {_BY_TAG}" for body, column in _BODY.items()}
+FIND_BY_DIGEST = {body: f"SELECT {_FACTS}, {column} {_BY_DIGEST}" for body, column in _BODY.items()}
 
 
 async def find(
@@ -61,37 +50,6 @@ async def find(
     else:
         row = await connection.fetchrow(FIND_BY_TAG[with_body], repository, reference)
     return Found(**{**row, "digest": digests.decode(row["digest"])}) if row else None
-
-
-# The artifact and all indexes above it count as used with it. A note that would have to wait, for
-# another note or a push, is left to the next pull; losing one in a crash is fine, too.
-NOTE_USE = """
-WITH RECURSIVE above (id) AS (
-    SELECT $2::bigint
-    UNION
-    SELECT c.parent_id FROM above
-    JOIN registry.manifest_children c ON c.repository_id = $1 AND c.child_id = above.id
-), quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-due AS MATERIALIZED (
-    SELECT m.id FROM registry.manifests m JOIN above ON above.id = m.id
-    WHERE coalesce(m.last_used_at < now() - interval '1 hour', true)
-    FOR NO KEY UPDATE OF m SKIP LOCKED
-), due_tag AS MATERIALIZED (
-    SELECT name FROM registry.tags
-    WHERE repository_id = $1 AND name = $3
-      AND coalesce(last_used_at < now() - interval '1 hour', true)
-    FOR NO KEY UPDATE SKIP LOCKED
-), tagged AS (
-    UPDATE registry.tags t SET last_used_at = now() FROM quickly, due_tag
-    WHERE t.repository_id = $1 AND t.name = due_tag.name
-)
-UPDATE registry.manifests m SET last_used_at = now() FROM quickly, due WHERE m.id = due.id
-"""
-
-
-async def note_use(connection: Connection, found: Found, *, tag: str | None) -> None:
-    """Remember that a manifest, the indexes above it, and the tag it was asked by were used."""
-    await connection.execute(NOTE_USE, found.repository_id, found.id, tag)
 
 
 REFERRERS = """

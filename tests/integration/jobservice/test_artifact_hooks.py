@@ -14,14 +14,17 @@ from database.pool import Database
 from database.sealing import Keyring, generate_key
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
+from jobservice.maintenance import use_merger
 from jobservice.maintenance.outbox_reader import OutboxReader
 from protocol import media_types
 from protocol.content import RawManifest
 from protocol.digest import Digest
 from protocol.guard import Guard
 from protocol.transport import Transport
+from registry.metadata import manifests
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
+from registry.uses import Used
 from tests.fakes.receiver import Receiver
 from tests.integration.jobservice.conftest import Jobs
 from tests.integration.jobservice.hook_house import House
@@ -134,3 +137,32 @@ async def test_an_event_is_told_once_whoever_reads_it_how_often(
         taken = [await readers[0].hand_on_events(first), await readers[1].hand_on_events(second)]
     assert taken == [1, 0]
     assert await house.jobs.one("SELECT count(*) FROM jobservice.hook_deliveries") == 1
+
+
+async def test_a_pull_is_told_to_hooks_of_its_project_and_of_all(
+    house: House, registry: Registry, database: Database, receiver: Receiver
+) -> None:
+    await push(registry, "team/app", "1.0")
+    async with database.connection() as connection:
+        found = await manifests.find(connection, "team/app", "1.0", with_body=False)
+    assert found is not None
+    used = Used(repository_id=found.repository_id, manifest_id=found.id, tag="1.0")
+    await house.hook(receiver, event_types=["PULL_ARTIFACT"])
+    async with house.working(), use_merger.merging(database, registry.uses):
+        registry.uses.pulled(used, by="ci")
+        await receiver.heard(lambda it: bool(it.accepted))
+    (message,) = receiver.accepted
+    assert (message.body["type"], message.body["operator"]) == ("PULL_ARTIFACT", "ci")
+    assert message.body["event_data"]["resources"][0]["tag"] == "1.0"
+
+
+async def test_what_was_used_is_written_before_a_process_ends(
+    registry: Registry, database: Database, house: House
+) -> None:
+    await push(registry, "team/app", "1.0")
+    async with database.connection() as connection:
+        found = await manifests.find(connection, "team/app", "1.0", with_body=False)
+    assert found is not None
+    async with use_merger.merging(database, registry.uses):
+        registry.uses.pulled(Used(repository_id=found.repository_id, manifest_id=found.id), by="ci")
+    assert await house.jobs.one("SELECT pull_count FROM registry.manifests") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
 
+from database.pool import Connection, Database
 from protocol import media_types
 from protocol.digest import Algorithm, Digest
+from registry import maintenance
+from registry.service import Registry
 
 Client = TestClient[web.Request, web.Application]
 REPOSITORY = "library/app"
@@ -105,6 +109,17 @@ async def put_manifest(
     path = f"/v2/{repository}/manifests/{reference or digest(body)}"
     media_type = json.loads(body).get("mediaType", media_types.OCI_MANIFEST)
     return await ask(client, "PUT", path, body, Content_Type=media_type)
+
+
+async def merge_uses(
+    database: Database, registry: Registry, projects: Sequence[int] | None = ()
+) -> None:
+    """Write down what was used; the pulls of some projects are told, None for all."""
+
+    async def listeners(_connection: Connection) -> Sequence[int] | None:
+        return projects
+
+    await maintenance.merge_uses(database, registry.uses, listeners)
 
 
 async def push_image(

@@ -11,6 +11,7 @@ from database.pool import Database
 from protocol import media_types
 from protocol.content import MANIFEST_LIMIT_BYTES
 from protocol.digest import Algorithm
+from registry.service import Registry
 from tests.integration.registry import steps
 from tests.integration.registry.steps import REPOSITORY, Client, ask
 
@@ -277,12 +278,13 @@ async def test_d2_d3_manifests_go_parents_first_then_their_blobs(client: Client)
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_request_by_tag_counts_as_use_of_it_and_of_the_indexes_above(
-    client: Client, database: Database, method: str
+    client: Client, database: Database, registry: Registry, method: str
 ) -> None:
     child = await steps.push_image(client, "child")
     await steps.put_manifest(client, parent := steps.index([child]), "parent")
     await steps.put_manifest(client, steps.index([parent]), "grandparent")
     await ask(client, method, f"{MANIFESTS}/child")
+    await steps.merge_uses(database, registry)
     async with database.connection() as connection:
         used = await connection.fetch(
             "SELECT t.name, t.last_used_at IS NOT NULL AS tag,"

@@ -186,6 +186,7 @@ async def test_supported_events_and_formats_are_listed(admin: Caller) -> None:
     known = (await admin.get("/system/webhook/events")).json
     assert known["event_type"] == [
         "PUSH_ARTIFACT",
+        "PULL_ARTIFACT",
         "DELETE_ARTIFACT",
         "DELETE_TAG",
         "REPLICATION",
