@@ -15,6 +15,8 @@ _SECRETS_IN_TEXT = (
         re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*).*"),
         rf"\1\2{REDACTED}",
     ),
+    # a setting in a sentence
+    (re.compile(r"(?i)\b([\w-]*(?:token|secret|password|passwd)=)[^\s&\"',;]+"), rf"\1{REDACTED}"),
     # what token endpoints and configuration files hold, as JSON
     (
         re.compile(r"(?i)(\"[\w-]*(?:token|secret|password|auth)\"\s*:\s*\")[^\"]*"),

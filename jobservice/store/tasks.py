@@ -166,13 +166,13 @@ async def plan_of(connection: Connection, execution_id: int) -> int | None:
     return found
 
 
-CREATED = "SELECT created_at FROM jobservice.tasks WHERE id = $1"
+BEGUN = "SELECT created_at, status FROM jobservice.tasks WHERE id = $1"
 
 
-async def created_at(connection: Connection, task_id: int) -> datetime | None:
-    """Return when a task was made; None if there is no such task."""
-    found: datetime | None = await connection.fetchval(CREATED, task_id)
-    return found
+async def begun(connection: Connection, task_id: int) -> tuple[datetime, TaskStatus] | None:
+    """Return when a task was made, and its status; None if there is no such task."""
+    row = await connection.fetchrow(BEGUN, task_id)
+    return None if row is None else (row["created_at"], TaskStatus(row["status"]))
 
 
 def _task(row: Any) -> Task:
