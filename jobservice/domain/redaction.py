@@ -15,8 +15,6 @@ _SECRETS_IN_TEXT = (
         re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*).*"),
         rf"\1\2{REDACTED}",
     ),
-    # a setting in a sentence
-    (re.compile(r"(?i)\b([\w-]*(?:token|secret|password|passwd)=)[^\s&\"',;]+"), rf"\1{REDACTED}"),
     # what token endpoints and configuration files hold, as JSON
     (
         re.compile(r"(?i)(\"[\w-]*(?:token|secret|password|auth)\"\s*:\s*\")[^\"]*"),
@@ -29,6 +27,8 @@ _SECRETS_IN_TEXT = (
         ),
         rf"\1{REDACTED}",
     ),
+    # a setting in a sentence
+    (re.compile(r"(?i)\b([\w-]*(?:token|secret|password|passwd)=)[^\s&\"',;]+"), rf"\1{REDACTED}"),
 )
 
 # Each pattern above needs one of these: the names and words that logs are full of are let through.
