@@ -8,6 +8,7 @@ from jobservice.checking import Checker
 from jobservice.composing import Parts
 from jobservice.maintenance import (
     endpoint_checks,
+    event_triggers,
     outbox_reader,
     overdue_watch,
     registry_care,
@@ -15,6 +16,7 @@ from jobservice.maintenance import (
 )
 from jobservice.maintenance.scheduler import Scheduler
 from jobservice.maintenance.service import Service
+from jobservice.policy_starts import EventBasedPolicies
 from jobservice.store.sweeping import Keep
 
 
@@ -25,6 +27,7 @@ def build(parts: Parts, database: Database, *, keep: Keep) -> tuple[Service, ...
         endpoint_checks.service(Checker(database=database, connector=parts.connector)),
         Scheduler(database, starters.build()).service(),
         sweeper.service(database, keep),
+        event_triggers.service(database, EventBasedPolicies()),
         outbox_reader.service(database, external_url=parts.settings.external_url),
         overdue_watch.service(database),
     )

@@ -1,32 +1,28 @@
-"""Replication policies: adding, changing and removing them, and what an execution follows."""
+"""Replication policies: adding, changing, removing and starting them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from access import audit
 from adapters.base import AdapterInfo
 from database.pool import Connection, Database
-from jobservice import schedules, unbuilt
-from jobservice.connecting import LOCAL_ENDPOINT, Connector
+from jobservice import policy_starts, schedules, unbuilt
+from jobservice.connecting import Connector
 from jobservice.domain import cron
 from jobservice.domain import schedule as schedule_rules
 from jobservice.domain import zone as zones
-from jobservice.domain.endpoint import LOCAL_ID, LOCAL_KIND, StoredEndpoint
-from jobservice.domain.execution import NewExecution
+from jobservice.domain.endpoint import LOCAL_KIND
 from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.policy import (
     PolicySettings,
-    PolicySnapshot,
-    SnapshotEndpoint,
     StoredPolicy,
     TriggerKind,
 )
-from jobservice.domain.schedule import Schedule, ScheduleOptions, Vendor
-from jobservice.errors import InvalidRequest, NotFound, PolicyDisabled, PolicyRunning
-from jobservice.jobs import replication_plan
+from jobservice.domain.schedule import ScheduleOptions, Vendor
+from jobservice.errors import InvalidRequest, NotFound, PolicyRunning
+from jobservice.policy_starts import Ends, Start
 from jobservice.store import endpoints as endpoint_rows
 from jobservice.store import executions as execution_rows
 from jobservice.store import policies as rows
@@ -35,12 +31,9 @@ from protocol import doublestar, reference
 from protocol.errors import InvalidPattern, InvalidReference
 from replication.policy import Filter, FilterKind
 
-VENDOR_TYPE = "replication"
 NAME_LIMIT = 256
 FLATTENING_LIMIT = 127
 CRON = "trigger.trigger_settings.cron"
-
-Ends = dict[int, StoredEndpoint]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +47,7 @@ class Policies:
         """Return one page, and the endpoints that it mentions."""
         async with self.database.connection() as connection:
             found = await rows.page(connection, listing)
-            return found, await _ends(connection, *(p.settings for p in found.items))
+            return found, await policy_starts.ends(connection, *(p.settings for p in found.items))
 
     async def get(self, policy_id: int) -> tuple[StoredPolicy, Ends]:
         """Return a policy and the endpoints that it mentions; raise NotFound."""
@@ -62,7 +55,7 @@ class Policies:
             found = await rows.get(connection, policy_id)
             if found is None:
                 raise NotFound("replication policy", policy_id)
-            return found, await _ends(connection, found.settings)
+            return found, await policy_starts.ends(connection, found.settings)
 
     async def create(self, settings: PolicySettings) -> int:
         """Remember a policy and return its id; raise InvalidRequest, NameTaken."""
@@ -112,20 +105,20 @@ class Policies:
         Raise NotFound, PolicyDisabled, PolicyRunning.
         """
         async with self.database.transaction() as connection:
-            execution_id, policy = await _start(
-                connection, policy_id, TriggerKind.MANUAL, started_by=started_by
-            )
+            prepared = await policy_starts.prepare(connection, policy_id)
+            start = Start(trigger=TriggerKind.MANUAL, started_by=started_by)
+            execution_id = await policy_starts.begin(connection, prepared, start)
             entry = audit.Entry(
                 event=audit.Event.START_EXECUTION,
                 resource=str(execution_id),
-                description=f"of the replication policy {policy.settings.name}",
+                description=f"of the replication policy {prepared.policy.settings.name}",
                 details={"policy_id": policy_id},
             )
             await audit.record(connection, entry)
         return execution_id
 
     async def _refuse(self, connection: Connection, settings: PolicySettings) -> None:
-        ends = await endpoint_rows.by_ids_kept(connection, _mentioned(settings))
+        ends = await endpoint_rows.by_ids_kept(connection, policy_starts.mentioned(settings))
         found = [
             *_name_problems(settings.name),
             *_end_problems(settings, ends),
@@ -157,52 +150,8 @@ async def _record(
     await audit.record(connection, entry)
 
 
-class ScheduledPolicies:
-    """What the schedule of a replication policy starts."""
-
-    async def start(self, connection: Connection, schedule: Schedule, fire_time: datetime) -> int:
-        """Start the policy in this transaction and return the execution's id.
-
-        One scheduled execution waits to begin, not a queue of them: it does what those would do.
-        Raise NotFound, PolicyDisabled, PolicyRunning.
-        """
-        del fire_time
-        policy_id = schedule.vendor.id
-        waiting = await execution_rows.scheduled_and_waiting(connection, policy_id)
-        if waiting is not None:
-            raise PolicyRunning(
-                f"execution {waiting}, which this schedule started before, has not begun yet"
-            )
-        execution_id, _ = await _start(
-            connection, policy_id, TriggerKind.SCHEDULED, started_by="schedule"
-        )
-        return execution_id
-
-
-async def _start(
-    connection: Connection, policy_id: int, trigger: TriggerKind, *, started_by: str
-) -> tuple[int, StoredPolicy]:
-    found, ends, snapshot = await _snapshot(connection, policy_id)
-    source, destination = _zones(found.settings, ends)
-    new = NewExecution(
-        vendor_type=VENDOR_TYPE,
-        job_type=replication_plan.NAME,
-        policy_id=policy_id,
-        trigger=trigger,
-        snapshot=snapshot.to_json(),
-        single_active=found.settings.single_active,
-        zone=zones.of_tasks(source, destination),
-        plan_zone=source,
-        endpoint_ids=(snapshot.source.endpoint_id, snapshot.destination.endpoint_id),
-        destination_id=snapshot.destination.endpoint_id,
-        priority=found.settings.priority,
-        started_by=started_by,
-    )
-    return await execution_rows.insert(connection, new), found
-
-
 def _vendor(policy_id: int) -> Vendor:
-    return Vendor(type=VENDOR_TYPE, id=policy_id)
+    return Vendor(type=policy_starts.VENDOR_TYPE, id=policy_id)
 
 
 async def _keep_schedule(connection: Connection, policy_id: int, settings: PolicySettings) -> None:
@@ -213,61 +162,6 @@ async def _keep_schedule(connection: Connection, policy_id: int, settings: Polic
     timing = schedule_rules.timing(settings.cron or "", settings.schedule)
     new = NewSchedule(vendor=_vendor(policy_id), timing=timing, enabled=settings.enabled)
     await schedules.put(connection, new)
-
-
-async def _snapshot(
-    connection: Connection, policy_id: int
-) -> tuple[StoredPolicy, Ends, PolicySnapshot]:
-    """Return what an execution follows; the policy stays as it is until the transaction ends."""
-    found = await rows.get_shared(connection, policy_id)
-    if found is None:
-        raise NotFound("replication policy", policy_id)
-    if not found.settings.enabled:
-        raise PolicyDisabled(f"replication policy {policy_id} is disabled; enable it first")
-    ends = await _ends(connection, found.settings)
-    snapshot = PolicySnapshot(
-        rules=found.settings.rules,
-        source=_described(found.settings.source_endpoint_id, ends),
-        destination=_described(found.settings.destination_endpoint_id, ends),
-    )
-    return found, ends, snapshot
-
-
-def _zones(settings: PolicySettings, ends: Ends) -> tuple[str | None, str | None]:
-    """Return the zones of source and destination; this registry is in the default one."""
-    source, destination = (
-        ends[each].settings.handling.zone if each in ends else None
-        for each in (settings.source_endpoint_id, settings.destination_endpoint_id)
-    )
-    return source, destination
-
-
-async def _ends(connection: Connection, *policies: PolicySettings) -> Ends:
-    return await endpoint_rows.by_ids(connection, _mentioned(*policies))
-
-
-def _mentioned(*policies: PolicySettings) -> set[int]:
-    ids = {p.source_endpoint_id for p in policies} | {p.destination_endpoint_id for p in policies}
-    return {endpoint_id for endpoint_id in ids if endpoint_id is not None}
-
-
-def _described(endpoint_id: int | None, ends: Ends) -> SnapshotEndpoint:
-    if endpoint_id is None:
-        return SnapshotEndpoint(
-            endpoint_id=LOCAL_ID,
-            kind=LOCAL_ENDPOINT.kind,
-            url=LOCAL_ENDPOINT.url,
-            name=LOCAL_ENDPOINT.name,
-            insecure=LOCAL_ENDPOINT.insecure,
-        )
-    settings = ends[endpoint_id].settings
-    return SnapshotEndpoint(
-        endpoint_id=endpoint_id,
-        kind=settings.kind,
-        url=settings.url,
-        name=settings.name,
-        insecure=settings.insecure,
-    )
 
 
 def _name_problems(name: str) -> Iterator[str]:
@@ -292,7 +186,7 @@ def _end_problems(settings: PolicySettings, ends: Ends) -> Iterator[str]:
 
 
 def _zone_problems(settings: PolicySettings, ends: Ends) -> Iterator[str]:
-    source, destination = _zones(settings, ends)
+    source, destination = policy_starts.zones_of(settings, ends)
     if zones.are_apart(source, destination):
         yield (
             f"src_registry, dest_registry: are in the zones {source} and {destination},"
@@ -311,12 +205,10 @@ def _naming_problems(settings: PolicySettings) -> Iterator[str]:
         yield f"dest_namespace_replace_count: {rules.flattening} is not within -1 to 127"
     if rules.copy_by_chunk:
         yield from unbuilt.problems("copy_by_chunk", value=True)
-    if settings.replicate_deletion:
-        yield from unbuilt.problems("deletion", value=True)
 
 
 def _trigger_problems(settings: PolicySettings) -> Iterator[str]:
-    yield from unbuilt.problems("trigger.type", settings.trigger.value)
+    yield from _event_problems(settings)
     text = settings.cron or ""
     if settings.trigger is not TriggerKind.SCHEDULED:
         if text:
@@ -329,6 +221,21 @@ def _trigger_problems(settings: PolicySettings) -> Iterator[str]:
         yield f"{CRON if field == 'cron' else f'transship.schedule.{field}'}: {problem}"
     if all(field != "cron" for field, _ in found) and cron.parse(text).is_every_minute:
         yield f"{CRON}: the minute may not be * for replication; */5 is every five minutes"
+
+
+def _event_problems(settings: PolicySettings) -> Iterator[str]:
+    """Yield what an event-based trigger does not go with, and what goes with no other."""
+    if settings.trigger is not TriggerKind.EVENT_BASED:
+        if settings.replicate_deletion:
+            yield "deletion: true has an effect with an event_based trigger only"
+        return
+    if settings.source_endpoint_id is not None:
+        yield (
+            "trigger.type: 'event_based' follows what happens in this registry, and src_registry"
+            " is another one"
+        )
+    if settings.single_active:
+        yield "single_active_replication: true does not go with an event_based trigger"
 
 
 def _filter_problems(settings: PolicySettings, source: AdapterInfo | None) -> Iterator[str]:

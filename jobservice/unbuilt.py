@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 REFUSED: tuple[tuple[str, frozenset[Any]], ...] = (
-    ("trigger.type", frozenset({"event_based"})),
     ("filters.type", frozenset({"label", "resource"})),
-    ("deletion", frozenset({True})),
     ("copy_by_chunk", frozenset({True})),
     ("credential.type", frozenset({"oauth", "secret"})),
     (

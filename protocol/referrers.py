@@ -13,7 +13,7 @@ from typing import Any, Final
 from protocol import manifest, media_types
 from protocol.content import RawManifest
 from protocol.descriptor import Descriptor
-from protocol.digest import Digest
+from protocol.digest import Algorithm, Digest
 from protocol.errors import InvalidManifest
 
 COSIGN_SUFFIXES: Final = ("sig", "att", "sbom")
@@ -41,6 +41,16 @@ def cosign_tags(subject: Digest) -> tuple[str, ...]:
 def is_companion_tag(tag: str) -> bool:
     """Say whether a tag only accompanies another artifact: a fallback tag or one of cosign's."""
     return is_fallback_tag(tag) or _COSIGN_TAG.fullmatch(tag) is not None
+
+
+def subject_of_tag(tag: str) -> Digest | None:
+    """Return what a companion tag accompanies; None where the tag does not say it in full."""
+    if not is_companion_tag(tag):
+        return None
+    algorithm, _, rest = tag.partition("-")
+    # A sha512 is cut to half its length in the tag.
+    text = f"{algorithm}:{rest.partition('.')[0]}"
+    return Digest.parse(text) if algorithm == Algorithm.SHA256 else None
 
 
 def entry(raw: RawManifest) -> Descriptor:

@@ -7,11 +7,12 @@ surveyed a few at a time and handed out in the catalog's order, so that a cursor
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapters.base import Adapter, Page
+from protocol.content import ListedArtifact
 from protocol.errors import ProtocolError, Unsupported
 from replication import fanout
 from replication.cursor import Cursor
@@ -44,8 +45,11 @@ async def plan_pages(
     *,
     cursor: Cursor | None = None,
     limits: Limits | None = None,
+    only: Sequence[ListedArtifact] | None = None,
 ) -> AsyncGenerator[PlannedPage, None]:
     """Yield the plan, from a cursor on; at least one page, the last one without a cursor.
+
+    With `only` nothing is listed: the plan is of these artifacts, as far as the filters take them.
 
     A repository that cannot be listed is a failure in its page. Raise InvalidPattern and
     UnsupportedFilter before anything is asked, PlanningFailed when the catalog cannot be listed or
@@ -57,6 +61,7 @@ async def plan_pages(
         policy=policy,
         selection=Selection.of(policy.filters),
         limits=limits or Limits(),
+        only=None if only is None else _by_repository(only),
     )
     start = cursor or Cursor()
     opened_before = {start.catalog}
@@ -78,7 +83,9 @@ async def plan_pages(
 
 
 async def _catalog_page(scope: Scope, at: Cursor) -> Page[str]:
-    """Return a page of the catalog, or the names that the filters spell out."""
+    """Return a page of the catalog, or the names that are known without it."""
+    if scope.only is not None:
+        return Page(items=sorted(scope.only))
     if scope.selection.literal is not None:
         return Page(items=scope.selection.literal)
     try:
@@ -150,6 +157,13 @@ def _planned(survey: Survey, cursor: Cursor) -> PlannedPage:
         counts=survey.counts,
         cursor=cursor,
     )
+
+
+def _by_repository(artifacts: Sequence[ListedArtifact]) -> dict[str, list[ListedArtifact]]:
+    found: dict[str, list[ListedArtifact]] = {}
+    for artifact in artifacts:
+        found.setdefault(artifact.repository, []).append(artifact)
+    return found
 
 
 def _batches(names: list[str]) -> Iterator[tuple[str, ...]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapters.base import Adapter
+from adapters.base import Adapter, Page
 from protocol import referrers
 from protocol.content import ContentStore, ListedArtifact
 from protocol.errors import ProtocolError
@@ -24,13 +24,17 @@ _COMPANIONS_IN_TRANSFER: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What all repositories of a plan have in common."""
+    """What all repositories of a plan have in common.
+
+    `only` are the artifacts that it is limited to, by repository.
+    """
 
     source: Adapter
     destination: Adapter
     policy: ReplicationPolicy
     selection: Selection
     limits: Limits
+    only: Mapping[str, Sequence[ListedArtifact]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +73,21 @@ class RepositorySurvey:
 
     async def _page(self, cursor: str | None) -> Survey:
         destination = self._scope.destination.content(self._destination_name())
-        async with self._scope.limits.source:
-            listed = await self._scope.source.list_artifacts(self._repository, cursor=cursor)
+        listed = await self._listed(cursor)
         choice = plan.choose(
             listed.items, self._scope.selection, accompany=self._scope.policy.referrers
         )
-        whole = listed.items if cursor is None and listed.cursor is None else None
+        is_whole = self._scope.only is None and cursor is None and listed.cursor is None
+        whole = listed.items if is_whole else None
         beside = await self._companions(whole)
         survey = await self._compared(choice, destination, beside)
         return replace(survey, next_cursor=listed.cursor)
+
+    async def _listed(self, cursor: str | None) -> Page[ListedArtifact]:
+        if self._scope.only is not None:
+            return Page(items=self._scope.only[self._repository])
+        async with self._scope.limits.source:
+            return await self._scope.source.list_artifacts(self._repository, cursor=cursor)
 
     def _destination_name(self) -> str:
         policy = self._scope.policy

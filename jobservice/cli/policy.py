@@ -74,6 +74,8 @@ def create(  # noqa: PLR0913 - one option each
     time_zone: timing.TimeZone = "",
     jitter: timing.Jitter = 0,
     skip_late: timing.SkipLate = False,
+    on_push: timing.OnPush = False,
+    deletions: timing.Deletions = False,
     priority: Annotated[
         int,
         typer.Option("--priority", min=-9, max=9, help="Whose turn it is first: the highest's."),
@@ -83,7 +85,7 @@ def create(  # noqa: PLR0913 - one option each
     ] = None,
     as_json: printing.AsJson = False,
 ) -> None:
-    """Add a policy; without --every or --cron nothing runs until `policy run`."""
+    """Add a policy; without --every, --cron or --on-push nothing runs until `policy run`."""
     if file is not None:
         _want_alone(context)
     filters = [{"type": "name", "value": repositories}] if repositories else []
@@ -92,11 +94,15 @@ def create(  # noqa: PLR0913 - one option each
         "name": name,
         "dest_namespace": namespace,
         "dest_namespace_replace_count": flatten,
-        **timing.trigger(every, cron, time_zone=time_zone, jitter=jitter, skip_late=skip_late),
+        **timing.on_push(on_push=on_push, deletions=deletions),
         "filters": filters,
         "enabled": True,
         "override": override,
     }
+    if not on_push:
+        body |= timing.trigger(every, cron, time_zone=time_zone, jitter=jitter, skip_late=skip_late)
+    elif any((every, cron, time_zone, jitter, skip_late)):
+        raise UsageError("--on-push starts by itself: leave out --every, --cron and what is theirs")
     body["transship"] = body.get("transship", {}) | {"priority": priority}
     if file is not None:
         body = _read(file) | {"name": name}

@@ -10,14 +10,7 @@ from typing import Annotated
 
 import typer
 
-from jobservice.cli import (
-    display,
-    installation,
-    printing,
-    process_settings,
-    storage_usage,
-    storage_verify,
-)
+from jobservice.cli import display, installation, printing, process_settings
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
 from registry.care.distribution_storage import DistributionFolder
@@ -30,8 +23,9 @@ app = typer.Typer(
 )
 
 
-app.command("verify")(storage_verify.verify)
-app.command("usage")(storage_usage.usage)
+@app.callback()
+def _root() -> None:
+    """Keep each command one of its own."""
 
 
 @app.command("import")

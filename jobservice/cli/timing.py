@@ -1,4 +1,4 @@
-"""When a policy runs by itself, as options of commands: `--every 6h`, or `--cron` with a zone."""
+"""When a policy runs by itself, as options of commands: `--every 6h`, `--cron`, or `--on-push`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ Jitter = Annotated[
 SkipLate = Annotated[
     bool, typer.Option("--skip-late", help="Leave out what nobody could start in time.")
 ]
+OnPush = Annotated[
+    bool, typer.Option("--on-push", help="Copy what is pushed to the server's own registry.")
+]
+Deletions = Annotated[
+    bool, typer.Option("--deletions", help="With --on-push: delete there what is deleted here.")
+]
 
 
 def cron_of(period: str) -> str:
@@ -42,6 +48,13 @@ def cron_of(period: str) -> str:
     if expression is None:
         raise UsageError(f"--every {period}: choose {KNOWN}, or say it with --cron")
     return expression
+
+
+def on_push(*, on_push: bool, deletions: bool) -> dict[str, Any]:
+    """Return the fields of a policy that follows events, if it does; raise UsageError."""
+    if deletions and not on_push:
+        raise UsageError("--deletions wants --on-push")
+    return {"trigger": {"type": "event_based"}, "deletion": deletions} if on_push else {}
 
 
 def trigger(

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, Self
 
 from jobservice.domain.schedule import ScheduleOptions
+from protocol.content import ListedArtifact
+from protocol.digest import Digest
 from replication.policy import ReplicationPolicy
 
 
@@ -79,25 +81,46 @@ class SnapshotEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySnapshot:
-    """Everything an execution follows, as it was when the execution started."""
+    """Everything an execution follows, as it was when the execution started.
+
+    `only` are the artifacts that it is limited to; None for everything that the rules take.
+    """
 
     rules: ReplicationPolicy
     source: SnapshotEndpoint
     destination: SnapshotEndpoint
+    only: tuple[ListedArtifact, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that executions keep."""
+        limited = {} if self.only is None else {"only": [_listed_json(one) for one in self.only]}
         return {
             "policy": self.rules.to_json(),
             "source": self.source.to_json(),
             "destination": self.destination.to_json(),
+            **limited,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what `to_json` wrote."""
+        only = value.get("only")
         return cls(
             rules=ReplicationPolicy.from_json(value["policy"]),
             source=SnapshotEndpoint.from_json(value["source"]),
             destination=SnapshotEndpoint.from_json(value["destination"]),
+            only=None if only is None else tuple(map(_listed, only)),
         )
+
+
+def _listed_json(artifact: ListedArtifact) -> dict[str, Any]:
+    return {
+        "repository": artifact.repository,
+        "tags": list(artifact.tags),
+        "digest": str(artifact.digest) if artifact.digest else None,
+    }
+
+
+def _listed(value: dict[str, Any]) -> ListedArtifact:
+    digest = Digest.parse(value["digest"]) if value["digest"] else None
+    return ListedArtifact(repository=value["repository"], tags=tuple(value["tags"]), digest=digest)

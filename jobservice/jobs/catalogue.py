@@ -11,6 +11,9 @@ from jobservice.jobs.audit_purge import AuditPurge
 from jobservice.jobs.base import JobType
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
+from jobservice.jobs.replication_deletion import ReplicationDeletion
+from jobservice.jobs.replication_deletion_plan import ReplicationDeletionPlan
+from jobservice.jobs.replication_event_plan import ReplicationEventPlan
 from jobservice.jobs.replication_plan import ReplicationPlan
 from jobservice.jobs.replication_transfer import ReplicationTransfer
 
@@ -26,7 +29,12 @@ class Parts:
 
 CATALOGUE: Final[Mapping[type[JobType], Callable[[Parts], JobType | None]]] = {
     ReplicationPlan: lambda parts: ReplicationPlan(parts.registries, parts.database),
+    ReplicationEventPlan: lambda parts: ReplicationEventPlan(parts.registries, parts.database),
     ReplicationTransfer: lambda parts: ReplicationTransfer(parts.registries),
+    ReplicationDeletionPlan: lambda parts: ReplicationDeletionPlan(
+        parts.registries, parts.database
+    ),
+    ReplicationDeletion: lambda parts: ReplicationDeletion(parts.registries),
     AuditPurge: lambda parts: AuditPurge(parts.database),
     HookDelivery: lambda parts: parts.messages,
 }

@@ -80,6 +80,7 @@ class ReplicationPlan(JobType):
                 snapshot.rules,
                 cursor=progress.cursor,
                 limits=pair.context.limits,
+                only=snapshot.only,
             )
             async with aclosing(pages):
                 async for page in pages:

@@ -1,4 +1,4 @@
-"""Hand on what happened: the rows of both outboxes become hook deliveries, and go.
+"""Hand on what happened: the rows of both outboxes become hook deliveries and changes, and go.
 
 The job service writes its own outbox, this registry another. One transaction per batch takes rows
 that nobody else holds, adds what comes of them and deletes them; so a crash repeats nothing and
@@ -15,12 +15,13 @@ import structlog
 
 from database.pool import Connection, Database
 from jobservice import logging as service_logging
+from jobservice.domain.change import EventPolicy
 from jobservice.domain.hook import EventType, Hook, Subject
 from jobservice.domain.hook_payloads import artifacts, message, notices, runs
 from jobservice.domain.hook_payloads.artifacts import Surroundings
 from jobservice.domain.hook_payloads.event import Event
 from jobservice.maintenance.service import Service
-from jobservice.store import hook_deliveries, hooks, outbox
+from jobservice.store import changes, hook_deliveries, hooks, outbox
 from jobservice.store.failures import POSTGRES_FAILURES
 from jobservice.store.hook_deliveries import Occasion
 from jobservice.store.outbox import OUTBOX_CHANNEL, Kind, Row
@@ -78,9 +79,10 @@ class OutboxReader:
         if not rows:
             return 0
         told = await hooks.enabled(connection)
+        following = await changes.policies(connection)
         done = []
         for row in rows:
-            if await _done(connection, row, self._spread(connection, row, told)):
+            if await _done(connection, row, self._spread(connection, row, told, following)):
                 done.append(row)
             else:
                 await registry_outbox.postpone(connection, row, seconds=outbox.AGAIN_SECONDS)
@@ -100,8 +102,18 @@ class OutboxReader:
         known = await outbox.background(connection, row, external_url=self._external_url)
         return runs.event(row.event_id, about, row.occurred_at, facts, known)
 
-    async def _spread(self, connection: Connection, row: Told, told: Sequence[Hook]) -> None:
+    async def _spread(
+        self,
+        connection: Connection,
+        row: Told,
+        told: Sequence[Hook],
+        following: Sequence[EventPolicy],
+    ) -> None:
         happened = events.Event.from_json(row.facts)
+        for policy in following:
+            found = policy.changes(happened, external_url=self._external_url)
+            if found:
+                await changes.add(connection, policy.id, found)
         wanting = [hook for hook in told if hook.wants(artifacts.subject(happened))]
         if not wanting:
             return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from database.pool import Connection
 from protocol.digest import Digest
@@ -33,6 +34,44 @@ async def page_with_digests(
     """Return the tags that come after `after`, and what they point to."""
     rows = await connection.fetch(PAGE_WITH_DIGESTS, repository_id, after, limit)
     return [(row["name"], digests.decode(row["digest"])) for row in rows]
+
+
+STANDING = """
+SELECT r.name AS repository, registry.digest_text(m.digest) AS digest,
+       ARRAY(SELECT t.name FROM registry.tags t
+             WHERE t.repository_id = m.repository_id AND t.manifest_id = m.id
+             ORDER BY t.name) AS tags,
+       EXISTS (SELECT FROM registry.manifest_children c
+               WHERE c.repository_id = m.repository_id AND c.child_id = m.id) AS is_child
+FROM unnest($1::text[], $2::bytea[]) AS wanted (repository, digest)
+JOIN registry.repositories r ON r.name = wanted.repository
+JOIN registry.manifests m ON m.repository_id = r.id AND m.digest = wanted.digest
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The tags of an artifact, and whether an index names it."""
+
+    tags: tuple[str, ...]
+    is_child: bool
+
+
+async def standing(
+    connection: Connection, wanted: Sequence[tuple[str, str]]
+) -> Mapping[tuple[str, str], Standing]:
+    """Return what is known of artifacts by repository and digest; those not there are left out."""
+    rows = await connection.fetch(
+        STANDING,
+        [repository for repository, _ in wanted],
+        [digests.encode(Digest.parse(digest)) for _, digest in wanted],
+    )
+    return {
+        (row["repository"], row["digest"]): Standing(
+            tags=tuple(row["tags"]), is_child=row["is_child"]
+        )
+        for row in rows
+    }
 
 
 DELETE = f"""

@@ -83,10 +83,7 @@ class FilesystemStorage:
             file = self.path(stored.key).open("rb", buffering=0)
         try:
             file.seek(offset_bytes)
-            async with contextlib.aclosing(
-                files.chunks(file.read, READ_BYTES, length_bytes)
-            ) as chunks:
-                yield chunks
+            yield files.chunks(file.read, READ_BYTES, length_bytes)
         finally:
             file.close()
 

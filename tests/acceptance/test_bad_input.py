@@ -184,11 +184,11 @@ class TestPolicies:
         assert answer.status == 400
         assert "colour" in answer.message
 
-    async def test_what_is_not_built_yet_is_refused_by_name(self, api: Api) -> None:
+    async def test_a_policy_does_not_follow_the_events_of_another_registry(self, api: Api) -> None:
         async with FakeRegistry() as registry:
-            source = await api.endpoint("not-built", registry)
+            source = await api.endpoint("elsewhere", registry)
             trigger = {"type": "event_based"}
-            body = acceptance.policy("not-built", source=source, trigger=trigger)
+            body = acceptance.policy("elsewhere", source=source, trigger=trigger)
             answer = await api.post("/replication/policies", body)
         assert answer.status == 400
         assert "event_based" in answer.message

@@ -265,3 +265,27 @@ async def test_an_expression_is_tried_before_it_is_used(shell: Shell) -> None:
     assert shown.count(" 02:30 JST") == 5
     code, told = await shell.refused("schedule", "preview", "@daily")
     assert (code, "'@daily' is a shorthand" in told) == (ExitCode.USAGE, True)
+
+
+async def test_what_one_policy_writes_here_another_copies_on(
+    shell: Shell, source: FakeRegistry
+) -> None:
+    async with FakeRegistry() as onward:
+        await shell.said("remote", "create", "onward", "--url", onward.url)
+        words = ("--to", "onward", "--repositories", "inward/**", "--flatten", "0", "--on-push")
+        await shell.said("policy", "create", "onward", *words, "--deletions")
+        shown = await shell.json("policy", "show", "onward")
+        assert (shown["trigger"]["type"], shown["deletion"]) == ("event_based", True)
+        await policy(shell, "inward", source)
+        assert (await shell.run("policy", "run", "inward", "--watch")).returncode == ExitCode.OK
+        wanted = {"inward/web": {"1.0"}, "inward/db": {"1.0"}}
+        async with asyncio.timeout(60):
+            while {name: set(one.tags) for name, one in onward.repositories.items()} != wanted:
+                await asyncio.sleep(0.05)  # the fake has no signal for a tag
+        found = await shell.json("execution", "list", "--policy", str(shown["id"]))
+        for execution in found:
+            assert execution["trigger"] == "event_based"
+            watched = await shell.run("execution", "watch", str(execution["id"]))
+            assert watched.returncode == ExitCode.OK, watched.stderr
+    code, told = await shell.refused("policy", "create", "p", "--on-push", "--every", "6h")
+    assert (code, "--on-push starts by itself" in told) == (ExitCode.USAGE, True)

@@ -188,9 +188,13 @@ class MemoryStore:
         self.registry.written.append(tag or str(raw.digest))
 
     async def delete_manifest(self, digest: Digest) -> None:
+        self.registry.count("delete_manifest")
         del self._held.manifests[str(digest)]
+        for tag in [tag for tag, named in self._held.tags.items() if named == str(digest)]:
+            del self._held.tags[tag]
 
     async def delete_tag(self, tag: str) -> None:
+        self.registry.count("delete_tag")
         del self._held.tags[tag]
 
 

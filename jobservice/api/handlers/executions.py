@@ -17,7 +17,7 @@ from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.domain.execution import Execution
 from jobservice.domain.listing import Condition, Equals
 from jobservice.errors import NotFound
-from jobservice.policies import VENDOR_TYPE
+from jobservice.policy_starts import VENDOR_TYPE
 
 TAG = "replication"
 ROOT = f"{API_ROOT}/replication/executions"

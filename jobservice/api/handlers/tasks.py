@@ -119,8 +119,7 @@ def _shown(found: Task) -> models.OneTask:
         execution_id=found.execution_id,
         job_type=found.job_type,
         status=found.status,
-        # A failure that its plan met has no other reason.
-        reason=found.reason or (found.error.message if found.error else ""),
+        reason=found.reason,
         attempt=found.attempt,
         rescues=found.rescues,
         parameters=dict(found.parameters),

@@ -47,7 +47,7 @@ class LinkedPaging(Paging):
     cursor: Annotated[str, Field(max_length=4096)] | None = None
 
 
-class OwnPaging(LinkedPaging):
+class OwnPaging(Paging):
     """What a list that Harbor does not have understands, and nothing else."""
 
     model_config = ConfigDict(extra="forbid")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-from jobservice.api.models.base import HarborModel, LinkedPaging, OwnModel
+from jobservice.api.models.base import HarborModel, OwnModel, Paging
 
 
 class TransshipSchedule(OwnModel):
@@ -79,7 +79,7 @@ class ScheduleFire(OwnModel):
     detail: str = ""
 
 
-class ScheduleListQuery(LinkedPaging):
+class ScheduleListQuery(Paging):
     """GET /schedules."""
 
     q: str | None = None

@@ -8,9 +8,7 @@ from jobservice import unbuilt
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("trigger.type", "event_based"),
         ("filters.type", "label"),
-        ("deletion", True),
         ("copy_by_chunk", True),
         ("credential.type", "oauth"),
     ],
@@ -25,8 +23,8 @@ def test_a_value_that_would_have_no_effect_is_refused_by_name(setting: str, valu
     ("setting", "value"),
     [
         ("trigger.type", "manual"),
-        ("trigger.type", "scheduled"),
-        ("deletion", False),
+        ("trigger.type", "event_based"),
+        ("deletion", True),
         ("filters.type", "tag"),
         ("name", "x"),
     ],

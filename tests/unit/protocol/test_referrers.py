@@ -133,3 +133,11 @@ def test_referrers_are_chosen_by_type_on_this_side_too() -> None:
     one, two = referrer("one", artifact_type="a/b"), referrer("two", artifact_type="c/d")
     assert referrers.with_artifact_type([one, two], "a/b") == (one,)
     assert referrers.with_artifact_type([one, two], None) == (one, two)
+
+
+def test_a_companion_tag_says_what_it_accompanies_unless_it_is_cut() -> None:
+    for tag in (referrers.fallback_tag(SUBJECT), *referrers.cosign_tags(SUBJECT)):
+        assert referrers.subject_of_tag(tag) == SUBJECT
+    cut = referrers.fallback_tag(Digest.of(b"subject", Algorithm.SHA512))
+    assert referrers.subject_of_tag(cut) is None
+    assert referrers.subject_of_tag("1.0") is None

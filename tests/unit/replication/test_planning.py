@@ -300,3 +300,44 @@ async def test_listings_that_lead_in_a_circle_end() -> None:
         pages = await rig.plan()
     assert pages[-1].cursor is None
     assert len(set(planned(pages))) == 25
+
+
+async def test_a_plan_that_is_limited_lists_nothing_and_looks_at_nothing_else() -> None:
+    rig = Rig(catalog=False)
+    rig.fill(2, tags=3)
+    only = [
+        ListedArtifact(repository="team/app01", tags=("v1",)),
+        ListedArtifact(repository="team/app00", tags=("v0", "v2")),
+    ]
+    pages = plan_pages(rig.source, rig.destination, ReplicationPolicy(), only=only)
+    found = [page async for page in pages]
+    assert planned(found) == ["team/app00:v0", "team/app00:v2", "team/app01:v1"]
+    assert rig.here.requests["list_artifacts"] == 0
+
+
+async def test_the_filters_hold_for_a_limited_plan_and_what_is_gone_is_said() -> None:
+    rig = Rig()
+    rig.fill(1, tags=2)
+    only = [ListedArtifact(repository="team/app00", tags=("v0", "v1", "v9"))]
+    limited = policy("team/**", "team/app00", tags=("v[19]",))
+    pages = [p async for p in plan_pages(rig.source, rig.destination, limited, only=only)]
+    assert planned(pages) == ["team/app00:v1"]
+    assert {(skip.reason, skip.reference) for page in pages for skip in page.skips} == {
+        (SkipReason.TAG_FILTERED, "v0"),
+        (SkipReason.GONE, "v9"),
+    }
+
+
+async def test_a_limited_plan_finds_the_signatures_that_nobody_named() -> None:
+    rig = Rig()
+    repository = rig.here.repository("team/app")
+    image = repository.put_image("v1")
+    repository.put_image(f"sha256-{image.digest.encoded}.sig", layers=(b"signature",))
+    only = [ListedArtifact(repository="team/app", tags=("v1",))]
+    (page,) = [
+        page
+        async for page in plan_pages(rig.source, rig.destination, ReplicationPolicy(), only=only)
+        if page.transfers
+    ]
+    (transfer,) = page.transfers
+    assert transfer.companions == (f"sha256-{image.digest.encoded}.sig",)

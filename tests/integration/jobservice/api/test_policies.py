@@ -90,6 +90,19 @@ async def test_a_negative_speed_is_no_limit(admin: Caller, remote: int) -> None:
     assert (await admin.get(f"{ROOT}/1")).json["speed"] == 0
 
 
+EVENTS: dict[str, Any] = {"trigger": {"type": "event_based"}}
+
+
+async def test_a_policy_that_follows_this_registrys_events_is_shown_as_it_was_sent(
+    admin: Caller, remote: int
+) -> None:
+    body = policy(remote, src_registry=None, dest_registry={"id": remote}, deletion=True, **EVENTS)
+    assert (await admin.post(ROOT, body)).status == 201
+    shown = (await admin.get(f"{ROOT}/1")).json
+    assert shown["trigger"]["type"] == "event_based"
+    assert (shown["deletion"], shown["src_registry"]["id"]) == (True, 0)
+
+
 @pytest.mark.parametrize(
     ("different", "part"),
     [
@@ -112,9 +125,10 @@ async def test_a_negative_speed_is_no_limit(admin: Caller, remote: int) -> None:
         ({"filters": [{"type": "tag", "value": "a", "decoration": "not"}]}, "'not'"),
         ({"filters": [{"type": "tag", "value": ["a"]}]}, "must be text"),
         ({"trigger": {"type": "sometimes"}}, "trigger.type"),
-        ({"trigger": {"type": "event_based"}}, "'event_based' is not built"),
+        (EVENTS, "'event_based' follows what happens in this registry"),
+        ({**EVENTS, "single_active_replication": True}, "does not go with an event_based trigger"),
         ({"trigger": {"type": "manual", "trigger_settings": {"cron": "0 0 * * * *"}}}, "cron"),
-        ({"deletion": True}, "deletion: true is not built"),
+        ({"deletion": True}, "deletion: true has an effect with an event_based trigger only"),
         ({"copy_by_chunk": True}, "copy_by_chunk: true is not built"),
         ({"transship": {"referers": True}}, "transship.referers: is not known"),
         ({"transship": {"referrers": 1}}, "transship.referrers"),

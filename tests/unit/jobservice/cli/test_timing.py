@@ -69,3 +69,13 @@ def test_what_makes_no_sense_together_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         timing.trigger(every, expression, **{**PLAIN, **beside})
+
+
+def test_a_policy_follows_pushes_and_deletions_too_if_that_is_said() -> None:
+    assert timing.on_push(on_push=True, deletions=True) == {
+        "trigger": {"type": "event_based"},
+        "deletion": True,
+    }
+    assert timing.on_push(on_push=False, deletions=False) == {}
+    with pytest.raises(UsageError, match="--deletions wants --on-push"):
+        timing.on_push(on_push=False, deletions=True)

@@ -112,8 +112,7 @@ STATE = EndpointState(
         (
             {
                 "status": TaskStatus.RETRYING,
-                "attempt": 4,
-                "attempts": 6,
+                "attempt": 3,
                 "not_before": LATER,
                 "error": "502 Bad Gateway",
             },
@@ -123,7 +122,7 @@ STATE = EndpointState(
         (
             {"status": TaskStatus.RETRYING, "attempt": 3, "attempts": None},
             Code.RETRYING,
-            "retry 2 in 0 s",
+            "retry 3 in 0 s",
         ),
         ({"status": TaskStatus.QUEUED}, Code.QUEUED, "queued in Redis since 2026-01-01 12:00:00"),
         (

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
+from protocol.content import ListedArtifact
+from protocol.digest import Digest
 from replication.policy import Filter, FilterKind, ReplicationPolicy
 
 SOURCE = SnapshotEndpoint(
@@ -18,3 +21,9 @@ def test_a_snapshot_survives_its_way_through_json() -> None:
     )
     snapshot = PolicySnapshot(rules=rules, source=SOURCE, destination=HERE)
     assert PolicySnapshot.from_json(json.loads(json.dumps(snapshot.to_json()))) == snapshot
+    artifacts = (
+        ListedArtifact(repository="library/app", tags=("1.0",)),
+        ListedArtifact(repository="library/app", digest=Digest.of(b"")),
+    )
+    limited = replace(snapshot, only=artifacts)
+    assert PolicySnapshot.from_json(json.loads(json.dumps(limited.to_json()))) == limited

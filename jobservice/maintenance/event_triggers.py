@@ -1,0 +1,87 @@
+"""Start event-based policies: what changed in a short while becomes one execution.
+
+The outbox reader writes down what each policy is to take up; here that is taken, a moment later.
+One transaction takes the changes and starts the execution, so a crash loses and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from database.errors import DatabaseUnavailable
+from database.pool import Connection, Database
+from jobservice.domain.change import Change
+from jobservice.errors import NotFound, PreconditionFailed
+from jobservice.maintenance.service import Service
+from jobservice.store import changes
+from jobservice.store.changes import Due
+
+LOOK_SECONDS: Final = 0.5
+AT_ONCE: Final = 1000
+
+log = structlog.get_logger(__name__)
+
+
+class Starter(Protocol):
+    """What changes start."""
+
+    async def start(
+        self, connection: Connection, policy_id: int, found: Sequence[Change]
+    ) -> int | None:
+        """Record an execution in this transaction and return its id; None for nothing to do.
+
+        The changes are all to be copied, or all to be deleted. Raise PreconditionFailed or
+        NotFound, with a sentence, for what may not start.
+        """
+        ...
+
+
+def service(database: Database, starter: Starter) -> Service:
+    """Return the chore, to be given to `working.work`."""
+    triggers = EventTriggers(database, starter)
+    return Service(name="event_triggers", seconds=LOOK_SECONDS, tick=triggers.tick)
+
+
+class EventTriggers:
+    """`tick` starts everything that is due."""
+
+    def __init__(self, database: Database, starter: Starter) -> None:
+        self._database = database
+        self._starter = starter
+
+    async def tick(self) -> None:
+        """Start one execution for each policy and kind of change; a defect in one stops no other.
+
+        What is more than a batch, and what could not be started, is due again at the next tick.
+        """
+        async with self._database.connection() as connection:
+            found = await changes.due(connection)
+        for one in found:
+            try:
+                await self._database.run(functools.partial(self._start, one))
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                log.exception("event_trigger_failed", policy=one.policy_id)
+
+    async def _start(self, due: Due, connection: Connection) -> None:
+        found = await changes.take(connection, due, limit=AT_ONCE)
+        if not found:
+            return  # somebody else was quicker
+        try:
+            async with connection.transaction():
+                execution_id = await self._starter.start(connection, due.policy_id, found)
+        except (PreconditionFailed, NotFound) as refusal:
+            log.warning("event_trigger_refused", policy=due.policy_id, reason=str(refusal))
+            return
+        log.info(
+            "event_triggered",
+            policy=due.policy_id,
+            changes=len(found),
+            deletes=due.is_gone,
+            execution=execution_id,
+        )
