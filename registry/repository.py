@@ -5,11 +5,9 @@ The /v2/ handlers and the adapter `local` come through here, so limits and event
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from access import authorisation
 from access.authorisation import Action
@@ -20,15 +18,14 @@ from protocol.content import Capabilities, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Algorithm, Digest
 from protocol.errors import RegistryError
-from registry import accepting, contents, names, reader
+from registry import accepting, names, reader
 from registry.contents import Contents
 from registry.local_upload import LocalUpload
 from registry.metadata import blobs, manifests, repositories, tags, uploads
+from registry.parsing import Parser
 from registry.reader import RepositoryReader
 from registry.storage.driver import Storage
 from registry.uploads import UploadStore
-
-INLINE_BYTES: Final = 256 * 1024  # a larger manifest is parsed beside the loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +42,17 @@ class LocalRepository(RepositoryReader):
     """Content of one repository, to read and to write, for one principal."""
 
     def __init__(
-        self, database: Database, storage: Storage, name: str, principal: Principal
+        self,
+        database: Database,
+        storage: Storage,
+        name: str,
+        principal: Principal,
+        *,
+        parser: Parser,
     ) -> None:
         """Raise a refusal NAME_INVALID."""
         super().__init__(database, storage, name, principal)
+        self._parser = parser
         self.uploads = UploadStore(database=database, storage=storage, repository=name)
 
     @property
@@ -129,10 +133,7 @@ class LocalRepository(RepositoryReader):
         manifest.digest.verify(manifest.body)
         for tag in tags:
             names.check_tag(tag)
-        if len(manifest.body) > INLINE_BYTES:
-            accepted = await asyncio.to_thread(contents.read, manifest)
-        else:
-            accepted = contents.read(manifest)
+        accepted = await self._parser.read(manifest)
 
         async def work(connection: pool.Connection) -> None:
             await accepting.accept(

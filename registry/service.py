@@ -11,6 +11,7 @@ from database.pool import Database
 from registry import names
 from registry.errors import refusal
 from registry.metadata import repositories
+from registry.parsing import Parser
 from registry.repository import LocalRepository
 from registry.storage.driver import Storage
 from registry.uses import UseBuffer
@@ -23,10 +24,11 @@ class Registry:
         self._database = database
         self._storage = storage
         self.uses = UseBuffer()
+        self._parser = Parser()
 
     def repository(self, name: str, principal: Principal) -> LocalRepository:
         """Return a repository, there or not, as `principal` sees it; raise NAME_INVALID."""
-        return LocalRepository(self._database, self._storage, name, principal)
+        return LocalRepository(self._database, self._storage, name, principal, parser=self._parser)
 
     async def repositories_page(
         self, principal: Principal, *, after: str, limit: int

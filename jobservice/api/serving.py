@@ -16,7 +16,7 @@ from access import users
 from access.authentication import Authenticator
 from config.settings import Settings
 from jobservice import composing, signals
-from jobservice.api import application, forwarding
+from jobservice.api import application, forwarding, server_log
 from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
 from jobservice.coordination import RateLimits
@@ -67,6 +67,7 @@ async def serve(
             _application(parts, tasks, rates, tls),
             access_log=None,
             handle_signals=False,
+            logger=server_log.server_logger(),
             handler_cancellation=True,
             shutdown_timeout=SHUTDOWN_SECONDS,
             keepalive_timeout=IDLE_SECONDS,

@@ -18,7 +18,7 @@ from protocol.errors import ManifestTooLarge
 
 SILENCE_SECONDS: Final = 60.0
 SMALL_BYTES: Final = 256 * 1024
-_LARGE_AT_ONCE: Final = 2  # a manifest of 8 MiB takes up to 60 MiB while it is read
+_LARGE_AT_ONCE: Final = 2
 _LARGE_SECONDS: Final = 60.0
 
 
@@ -50,23 +50,36 @@ class Bodies:
         """Hold a whole manifest; raise ManifestTooLarge before it is larger than the limit."""
         if (request.content_length or 0) > MANIFEST_LIMIT_BYTES:
             raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
-        body = bytearray()
-        while len(body) < SMALL_BYTES:
+        pieces: list[bytes] = []
+        if await self._read(request, pieces, SMALL_BYTES):
+            yield b"".join(pieces)
+            return
+        async with self._large:
+            await self._rest(request, pieces)
+            yield _joined(pieces)
+
+    async def _read(self, request: web.Request, pieces: list[bytes], limit_bytes: int) -> bool:
+        """Read until the end, or until there is more than the limit; say whether it was the end."""
+        held_bytes = sum(map(len, pieces))
+        while held_bytes <= limit_bytes:
             chunk = await self._next(request)
             if not chunk:
-                yield bytes(body)
-                return
-            body += chunk
-        async with self._large:
-            await self._rest(request, body)
-            yield bytes(body)
+                return True
+            pieces.append(chunk)
+            held_bytes += len(chunk)
+        return False
 
-    async def _rest(self, request: web.Request, body: bytearray) -> None:
+    async def _rest(self, request: web.Request, pieces: list[bytes]) -> None:
         try:
             async with asyncio.timeout(_LARGE_SECONDS):
-                while chunk := await self._next(request):
-                    body += chunk
-                    if len(body) > MANIFEST_LIMIT_BYTES:
-                        raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
+                if not await self._read(request, pieces, MANIFEST_LIMIT_BYTES):
+                    raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
         except TimeoutError:
             raise ClientSilent(f"no whole manifest came within {_LARGE_SECONDS:g} s") from None
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    """Return the whole and let go of its pieces."""
+    whole = b"".join(pieces)
+    pieces.clear()
+    return whole

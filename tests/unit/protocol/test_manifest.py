@@ -129,7 +129,7 @@ def test_nulls_are_empty_as_go_writes_them() -> None:
         (b'{"a": NaN}', "holds NaN"),
         (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
         (b'{"config": 1, "layers": [{"a": 1, "a": 2}]}', "'a' twice"),
-        (b'{"a":' * 200_000 + b"1" + b"}" * 200_000, "deeper than 64"),
+        (b'{"a":' * 90_000 + b"1" + b"}" * 90_000, "deeper than 64"),
         (b'{"a":' * 100 + b"1" + b"}" * 100, "deeper than 64"),
         ({"schemaVersion": 1, "fsLayers": []}, "schema 1, which is not copied"),
         (image(mediaType=media_types.DOCKER_SCHEMA1_SIGNED), "schema 1"),
@@ -208,11 +208,10 @@ def test_any_json_is_a_manifest_or_refused(document: Any) -> None:
         return
 
 
-def test_more_values_than_an_index_can_need_are_not_even_read() -> None:
-    with pytest.raises(InvalidManifest, match="more than 400000 values"):
+def test_more_values_than_an_index_needs_are_not_even_read() -> None:
+    with pytest.raises(InvalidManifest, match="more than 100000 values"):
         parse(b'{"schemaVersion":2,"x":[' + b"{}," * manifest.VALUES_LIMIT + b"{}]}")
     entry = descriptor(media_types.OCI_MANIFEST, platform={"architecture": "amd64", "os": "linux"})
-    count = MANIFEST_LIMIT_BYTES // (len(json.dumps(entry)) + 2) - 1
-    largest = parse({"schemaVersion": 2, "manifests": [entry] * count})
+    largest = parse({"schemaVersion": 2, "manifests": [entry] * 12_000})
     assert isinstance(largest, Index)
-    assert len(largest.manifests) == count
+    assert len(largest.manifests) == 12_000
