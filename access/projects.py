@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -81,56 +80,6 @@ async def ensure(connection: Connection, *, name: str, public: bool) -> None:
     """Create a project unless it is there; one that is there stays as it is."""
     check_name(name)
     await connection.execute(CREATE, name, public, None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which projects; absent conditions hold for all. A sysadmin sees all, others public ones."""
-
-    principal: Principal
-    name: str | None = None
-    name_contains: str | None = None
-    public: bool | None = None
-    owner_name: str | None = None
-    descending: bool = False
-
-
-_WHERE = """
-WHERE ($1 OR p.public)
-  AND ($2::text IS NULL OR p.name = $2)
-  AND ($3::text IS NULL OR strpos(p.name, $3) > 0)
-  AND ($4::boolean IS NULL OR p.public = $4)
-  AND ($5::text IS NULL OR u.username = $5)
-"""
-_PAGE = "LIMIT $6 OFFSET $7"
-LIST = {
-    False: f"{_COLUMNS} {_WHERE} ORDER BY p.name {_PAGE}",
-    True: f"{_COLUMNS} {_WHERE} ORDER BY p.name DESC {_PAGE}",
-}
-COUNT = f"SELECT count(*) FROM ({_COLUMNS} {_WHERE}) AS matching"  # noqa: S608 constants only
-
-
-async def find(
-    connection: Connection, query: Query, *, limit: int, offset: int = 0
-) -> Sequence[Project]:
-    """Return a page of projects by name."""
-    rows = await connection.fetch(LIST[query.descending], *_arguments(query), limit, offset)
-    return [Project(**row) for row in rows]
-
-
-async def count(connection: Connection, query: Query) -> int:
-    """Return how many projects `find` would page through."""
-    return int(await connection.fetchval(COUNT, *_arguments(query)))
-
-
-def _arguments(query: Query) -> tuple[object, ...]:
-    return (
-        query.principal.is_sysadmin,
-        query.name,
-        query.name_contains,
-        query.public,
-        query.owner_name,
-    )
 
 
 SET_PUBLIC = "UPDATE access.projects SET public = $2, updated_at = now() WHERE id = $1"

@@ -36,13 +36,13 @@ FROM generate_series(1, $1::integer) AS n,
 _TASKS: Final = """
 INSERT INTO jobservice.tasks
     (execution_id, job_type, queue, page, ordinal, parameters, status, error, result, attempt,
-     created_at, started_at, ended_at)
+     worker_id, created_at, started_at, ended_at)
 SELECT execution.id, 'replication_transfer', 'transfer', 1, n,
        jsonb_build_object('source_repository', 'team/app-' || n, 'tags', '["latest"]'::jsonb,
                           'destination_repository', 'mirror/app-' || n),
        CASE WHEN n <= execution.succeeded THEN 'succeeded' ELSE 'failed' END,
        CASE WHEN n > execution.succeeded THEN '{"message": "no", "kind": "Broken"}'::jsonb END,
-       '{"bytes_copied": 1024, "bytes_saved": 2048, "requests": 7}', 1,
+       '{"bytes_copied": 1024, "bytes_saved": 2048, "requests": 7}', 1, n % 20,
        execution.created_at, execution.created_at + (n::bigint * 7919 % 1000) * interval '1 second',
        execution.created_at + (1000 + n::bigint * 104729 % 1000) * interval '1 second'
 FROM jobservice.executions AS execution, generate_series(1, execution.total) AS n

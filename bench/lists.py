@@ -92,6 +92,8 @@ async def _measured(dsn: str) -> list[Answer]:
     await filling.execute("ALTER SYSTEM SET autovacuum = off")
     await filling.execute("ALTER SYSTEM SET max_parallel_workers_per_gather = 0")
     await filling.execute("SELECT pg_reload_conf()")
+    # VACUUM marks no page of a commit that is not on the disk yet.
+    await filling.execute("SET synchronous_commit = on")
     await history.write(
         filling, executions=history.EXECUTIONS, tasks=history.TASKS, large=history.LARGE
     )
@@ -150,6 +152,11 @@ def _tasks(database: Database) -> Iterator[Question]:
     yield question("the latest first", order=LATEST)
     for status in (WAITING, ("running",), ("succeeded",), ("failed",), ("stopped",)):
         yield question(" or ".join(status), AnyOf(field="status", values=status))
+    for name in ("start_time", "end_time"):
+        yield question(f"by {name}", order=(Order(field=name),))
+        yield question(f"by {name}, the latest first", order=(Order(field=name, descending=True),))
+        failed = AnyOf(field="status", values=("failed",))
+        yield question(f"failed by {name}", failed, order=(Order(field=name),))
 
 
 def _all_tasks(database: Database) -> Iterator[Question]:
@@ -172,6 +179,11 @@ def _all_tasks(database: Database) -> Iterator[Question]:
         ("worker_id", 7),
     ):
         yield question(f"{field} {value}", Equals(field=field, value=value))
+    yield question(
+        "worker_id 7, failed",
+        Equals(field="worker_id", value=7),
+        Equals(field="status", value="failed"),
+    )
 
 
 def _audit(database: Database) -> Iterator[Question]:

@@ -4,6 +4,7 @@ DatabaseError
 ├── DatabaseUnavailable      Postgres did not answer within the patience
 ├── DatabaseRefused          Postgres answers and lets nobody in: name, password or database
 ├── PoolerRefused            a transaction pooler stands in front of Postgres
+├── DumpFailed               pg_dump, pg_restore or psql ended badly; its words are in the message
 ├── MigrationError
 │   ├── MigrationChanged     a file that was applied reads differently now
 │   └── MigrationMissing     an older file than the newest applied one was never applied
@@ -30,6 +31,10 @@ class DatabaseRefused(DatabaseError):
 
 class PoolerRefused(DatabaseError):
     """Session state does not survive between transactions."""
+
+
+class DumpFailed(DatabaseError):
+    """One of PostgreSQL's programs could not dump or restore."""
 
 
 class MigrationError(DatabaseError):

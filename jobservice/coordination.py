@@ -87,7 +87,7 @@ class RateLimits:
     @asynccontextmanager
     async def connected(cls, dsn: str) -> AsyncIterator[Self]:
         """Hand out limits with a client of their own; Redis may be away."""
-        redis = queue.connect(dsn, socket_timeout=None)
+        redis = queue.connect(dsn)
         try:
             yield cls(redis)
         finally:

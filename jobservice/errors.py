@@ -18,6 +18,8 @@ JobserviceError
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
 ├── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
 ├── CannotListen             the address to serve at is not to be had
+├── NotEmpty                 a restore would take away what is there
+├── StillRunning             a restore takes the database away from whoever is connected
 └── CertificateUnusable      the API cannot serve with the TLS certificate it was given
 """
 
@@ -36,6 +38,14 @@ class InvalidRequest(JobserviceError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class NotEmpty(JobserviceError):
+    """There is an installation where a backup is to be restored."""
+
+
+class StillRunning(JobserviceError):
+    """It has to be stopped first."""
 
 
 class UnhealthyEndpoint(InvalidRequest):

@@ -84,9 +84,9 @@ async def tasks_page(database: Database, execution_id: int, listing: Listing) ->
     Raise NotFound, and InvalidRequest for an order that a large execution does not have.
     """
     execution = await get(database, execution_id)
-    if execution.total > SORT_LIMIT and any(order.field != "id" for order in listing.order):
+    if execution.total > SORT_LIMIT and len(listing.keys) > len(("a field", "id")):
         raise InvalidRequest(
-            [f"sort: an execution with more than {SORT_LIMIT} tasks shows them by id only"]
+            [f"sort: an execution with more than {SORT_LIMIT} tasks shows them by one field only"]
         )
     async with database.connection() as connection:
         total: int | None = execution.total

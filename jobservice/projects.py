@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from access import audit, projects
 from access.identity import Principal
-from access.projects import Project, Query
+from access.projects import Project
 from database.pool import Database
-from jobservice.domain.listing import Rows
+from jobservice.domain.listing import Listing, Rows
 from jobservice.store import projects as project_rows
 from registry.service import Registry
 
@@ -20,13 +20,16 @@ class Projects:
     database: Database
     registry: Registry
 
-    async def page(self, query: Query, *, limit: int, offset: int) -> Rows[tuple[Project, int]]:
-        """Return one page of projects, each with the number of its repositories."""
+    async def page(self, listing: Listing) -> Rows[tuple[Project, int]]:
+        """Return one page of projects, each with the number of its repositories.
+
+        Fields are named as in store.projects.COLUMNS.
+        """
         async with self.database.connection() as connection:
-            found = await projects.find(connection, query, limit=limit, offset=offset)
-            total = await projects.count(connection, query)
-            counts = await project_rows.repositories(connection, [p.id for p in found])
-        return Rows(items=tuple((p, counts.get(p.id, 0)) for p in found), total=total)
+            found = await project_rows.page(connection, listing)
+            counts = await project_rows.repositories(connection, [p.id for p in found.items])
+        items = tuple((project, counts.get(project.id, 0)) for project in found.items)
+        return Rows(items=items, total=found.total, before=found.before, after=found.after)
 
     async def get(self, key: str | int) -> tuple[Project, int]:
         """Return a project and the number of its repositories; raise ProjectNotFound."""

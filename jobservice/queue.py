@@ -7,9 +7,10 @@ canary key is gone too, and the dispatcher rings again for what Postgres says is
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
 import orjson
@@ -34,7 +35,8 @@ CANARY_KEY = "transship:canary"
 # Longer than anything waits in the shallow window; what expires is rung for again.
 KEEP_MILLISECONDS = 24 * 3600 * 1000
 AHEAD_MILLISECONDS = KEEP_MILLISECONDS
-SOCKET_TIMEOUT_SECONDS = 5.0
+# So long one question to Redis may take, connecting included.
+PATIENCE_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
 
 
@@ -60,15 +62,15 @@ class _Steady(AbstractConnection):
             raise RedisConnectionError(str(error)) from error
 
 
-def connect(dsn: str, *, socket_timeout: float | None = SOCKET_TIMEOUT_SECONDS) -> ArqRedis:
-    """Return a client whose connections notice a dead peer; nothing is sent before first use.
+def connect(dsn: str) -> ArqRedis:
+    """Return a client; nothing is sent before first use. Whoever uses it sets a limit of time.
 
-    Who may be cancelled gives no `socket_timeout` and sets one around its calls: redis-py 5.3 sends
-    under asyncio.wait_for, which before Python 3.12 loses a cancellation that comes just then.
+    Not `socket_timeout`: with it redis-py 5.3 sends under asyncio.wait_for, which before Python
+    3.12 loses a cancellation that comes just then.
     """
     pool: ConnectionPool = ConnectionPool.from_url(
         dsn,
-        socket_timeout=socket_timeout,
+        socket_timeout=None,
         # Not `health_check_interval`: redis-py 5.3 checks while it connects, and connects while it
         # checks, without end when a server accepts and hangs up (a balancer whose Redis is away).
         # A connection that went stale while idle is replaced at once, once.
@@ -89,11 +91,12 @@ async def close(redis: ArqRedis) -> None:
     await redis.aclose(close_connection_pool=True)
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn what redis raises into QueueUnavailable."""
+@asynccontextmanager
+async def _asking(patience_seconds: float) -> AsyncIterator[None]:
+    """Turn what redis raises, and its silence, into QueueUnavailable."""
     try:
-        yield
+        async with asyncio.timeout(patience_seconds):
+            yield
     except (RedisError, OSError) as error:
         raise QueueUnavailable(str(error) or type(error).__name__) from error
 
@@ -101,8 +104,9 @@ def translated() -> Iterator[None]:
 class TaskQueue:
     """Everything the dispatcher needs of Redis. Every method raises QueueUnavailable."""
 
-    def __init__(self, redis: ArqRedis) -> None:
+    def __init__(self, redis: ArqRedis, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._redis = redis
+        self._patience_seconds = patience_seconds
 
     @classmethod
     @asynccontextmanager
@@ -114,9 +118,12 @@ class TaskQueue:
         finally:
             await close(redis)
 
+    def _asking(self) -> AbstractAsyncContextManager[None]:
+        return _asking(self._patience_seconds)
+
     async def ping(self) -> None:
         """Return when Redis answers."""
-        with translated():
+        async with self._asking():
             await self._redis.ping()
 
     async def ring(self, deliveries: Sequence[Delivery]) -> None:
@@ -124,28 +131,26 @@ class TaskQueue:
         if not deliveries:
             return
         now = int(time.time() * 1000)
-        with translated():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for one in deliveries:
-                    job = serialize_job(
-                        FUNCTION, (one.task_id, one.number), {}, None, now, serializer=serialize
-                    )
-                    pipe.set(job_key_prefix + one.key, job, px=KEEP_MILLISECONDS, nx=True)
-                    place = now - AHEAD_MILLISECONDS if one.is_rescue else now
-                    pipe.zadd(queue_name(one.zone, one.queue), {one.key: place}, nx=True)
-                pipe.publish(WAKE_CHANNEL, b"")
-                await pipe.execute()
+        async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
+            for one in deliveries:
+                job = serialize_job(
+                    FUNCTION, (one.task_id, one.number), {}, None, now, serializer=serialize
+                )
+                pipe.set(job_key_prefix + one.key, job, px=KEEP_MILLISECONDS, nx=True)
+                place = now - AHEAD_MILLISECONDS if one.is_rescue else now
+                pipe.zadd(queue_name(one.zone, one.queue), {one.key: place}, nx=True)
+            pipe.publish(WAKE_CHANNEL, b"")
+            await pipe.execute()
 
     async def lost(self, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
         """Return those that no worker will find: not there, or locked by a worker that died."""
         if not deliveries:
             return ()
-        with translated():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for one in deliveries:
-                    pipe.zscore(queue_name(one.zone, one.queue), one.key)
-                    pipe.exists(in_progress_key_prefix + one.key)
-                answers = await pipe.execute()
+        async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
+            for one in deliveries:
+                pipe.zscore(queue_name(one.zone, one.queue), one.key)
+                pipe.exists(in_progress_key_prefix + one.key)
+            answers = await pipe.execute()
         pairs = zip(deliveries, answers[::2], answers[1::2], strict=True)
         return tuple(one for one, score, locked in pairs if score is None or locked)
 
@@ -153,19 +158,18 @@ class TaskQueue:
         """Remove what is left of deliveries that are void."""
         if not deliveries:
             return
-        with translated():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for one in deliveries:
-                    pipe.zrem(queue_name(one.zone, one.queue), one.key)
-                    pipe.delete(
-                        job_key_prefix + one.key,
-                        in_progress_key_prefix + one.key,
-                        retry_key_prefix + one.key,
-                    )
-                await pipe.execute()
+        async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
+            for one in deliveries:
+                pipe.zrem(queue_name(one.zone, one.queue), one.key)
+                pipe.delete(
+                    job_key_prefix + one.key,
+                    in_progress_key_prefix + one.key,
+                    retry_key_prefix + one.key,
+                )
+            await pipe.execute()
 
     async def remembers(self) -> bool:
         """Say whether Redis still knows what it was told; sets the canary that answers this."""
-        with translated():
+        async with self._asking():
             is_new = await self._redis.set(CANARY_KEY, b"1", nx=True)
         return not is_new

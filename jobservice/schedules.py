@@ -100,13 +100,11 @@ async def pause(database: Database) -> Pause | None:
 
 
 async def fires(database: Database, schedule_id: int, listing: Listing) -> Rows[Fire]:
-    """Return what became of a schedule's fire times, the latest first; raise NotFound."""
+    """Return one page of what became of a schedule's fire times; raise NotFound."""
     async with database.connection() as connection:
         if await rows.get(connection, schedule_id) is None:
             raise NotFound("schedule", schedule_id)
-        return await firing.history(
-            connection, schedule_id, limit=listing.page_size, offset=listing.offset
-        )
+        return await firing.page(connection, listing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 from typing_extensions import override
 
-from jobservice.queue import FUNCTION, WAKE_CHANNEL, queue_name, serialize
+from jobservice.queue import FUNCTION, PATIENCE_SECONDS, WAKE_CHANNEL, queue_name, serialize
 
 POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 0.25
@@ -67,7 +67,9 @@ class QueueWorker(Worker):
                 self._wake.clear()
                 pause = POLL_SECONDS
                 try:
-                    for job in await self._taken():
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        taken = await self._taken()
+                    for job in taken:
                         self.job_counter += 1
                         jobs.create_task(self._run(job))
                     self._report(None)
@@ -147,7 +149,8 @@ class WorkerGroup:
         while True:
             with contextlib.suppress(RedisError, OSError):
                 async with self._redis.pubsub() as channel:
-                    await channel.subscribe(WAKE_CHANNEL)
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await channel.subscribe(WAKE_CHANNEL)
                     self._wake_all()
                     while True:
                         await channel.get_message(ignore_subscribe_messages=True, timeout=10)

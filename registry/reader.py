@@ -87,8 +87,16 @@ class RepositoryReader:
         return await self._look_up(find, reference, unknown="MANIFEST_UNKNOWN")
 
     async def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of a tag or digest."""
+        """Return the descriptor of a tag or digest whose blobs are all here.
+
+        One that lost blobs is unknown to whoever compares, so that replication brings them again.
+        """
         found = await self.find_manifest(reference, with_body=False)
+        async with self._database.connection() as connection:
+            if await manifests.lost_blobs(connection, found):
+                raise self._refuse(
+                    "MANIFEST_UNKNOWN", f"blobs of {reference} are lost", "read content"
+                )
         return Descriptor(
             media_type=found.media_type, digest=found.digest, size_bytes=found.size_bytes
         )
@@ -103,6 +111,10 @@ class RepositoryReader:
 
         async def find(connection: pool.Connection) -> Blob | None:
             blob = await blobs.find(connection, self._name, digest)
+            if blob is not None and blob.is_lost:
+                raise self._refuse(
+                    "BLOB_UNKNOWN", f"the bytes of {digest} are lost; push it again", "read content"
+                )
             if blob is not None and renew and blob.lease_is_short:
                 await blobs.renew_lease(connection, blob)
             return blob

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from jobservice.api.router import Call
 from jobservice.domain.listing import COUNT_LIMIT
@@ -27,20 +27,6 @@ def created(call: Call[Any, Any, Any], key: int | str) -> web.Response:
     return web.Response(status=201, headers={"Location": location})
 
 
-def page(call: Call[Any, Any, Any], items: Sequence[BaseModel], total: int) -> web.Response:
-    """Answer with a page: the total, and links to the pages beside it."""
-    answer = json(list(items))
-    set_total(answer, total)
-    links = []
-    if call.query.page > 1:
-        links.append(_link(call, call.query.page - 1, "prev"))
-    if call.query.page * call.query.page_size < total:
-        links.append(_link(call, call.query.page + 1, "next"))
-    if links:
-        answer.headers["Link"] = ", ".join(links)
-    return answer
-
-
 def set_total(answer: web.Response, total: int) -> None:
     """Say how many there are, or that there are more than are counted."""
     answer.headers["X-Total-Count"] = str(min(total, COUNT_LIMIT))
@@ -57,8 +43,3 @@ def warn(answer: web.StreamResponse, ignored: Sequence[str]) -> None:
     printable = "".join(c if c.isprintable() else "?" for c in text)
     quoted = printable.replace("\\", "\\\\").replace('"', '\\"')
     answer.headers.add("Warning", f'299 transship "{quoted[:1000]}"')
-
-
-def _link(call: Call[Any, Any, Any], number: int, relation: str) -> str:
-    target = call.request.rel_url.update_query(page=number, page_size=call.query.page_size)
-    return f'<{target}>; rel="{relation}"'

@@ -5,6 +5,7 @@ ApiError
 ├── Forbidden                403; the same words whether or not the thing exists
 ├── NoSuchPath               404
 ├── MethodNotAllowed         405: allowed
+├── BodyTooLarge             413
 ├── UnsupportedMediaType     415
 └── NotBuilt                 501
 """
@@ -43,6 +44,13 @@ class MethodNotAllowed(ApiError):
     def __init__(self, method: str, path: str, *, allowed: tuple[str, ...]) -> None:
         super().__init__(f"{path} does not know {method}, it knows {', '.join(allowed)}")
         self.allowed = allowed
+
+
+class BodyTooLarge(ApiError):
+    """The body is more than anything here needs."""
+
+    def __init__(self, limit_bytes: float) -> None:
+        super().__init__(f"the body is larger than {limit_bytes:.0f} bytes")
 
 
 class UnsupportedMediaType(ApiError):

@@ -26,10 +26,13 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.NameTaken, 409, "CONFLICT"),
     (errors.Changed, 409, "CONFLICT"),
     (errors.PreconditionFailed, 412, "PRECONDITION"),
+    (api_errors.BodyTooLarge, 413, "REQUEST_ENTITY_TOO_LARGE"),
     (api_errors.UnsupportedMediaType, 415, "UNSUPPORTED_MEDIA_TYPE"),
     (api_errors.NotBuilt, 501, "NOT_IMPLEMENTED"),
     (DatabaseUnavailable, 503, "SERVICE_UNAVAILABLE"),
 )
+# A defect.
+UNKNOWN_STATUS = 500
 UNKNOWN = "UNKNOWN"
 CHALLENGE = 'Basic realm="transship", charset="UTF-8"'
 
@@ -44,14 +47,16 @@ def response(error: Exception, *, request_id: str) -> web.Response:
         if isinstance(error, kind):
             return _decorated(_render(found, code, _messages(error)), error)
     log.error("request_failed", exc_info=error)
-    return _render(500, UNKNOWN, [f"internal server error; the log has it under {request_id}"])
+    return _render(
+        UNKNOWN_STATUS, UNKNOWN, [f"internal server error; the log has it under {request_id}"]
+    )
 
 
 def status(error: Exception) -> int:
     """Return the status that answers an exception."""
     if isinstance(error, web.HTTPException):
         return error.status
-    return next((found for kind, found, _ in TABLE if isinstance(error, kind)), 500)
+    return next((found for kind, found, _ in TABLE if isinstance(error, kind)), UNKNOWN_STATUS)
 
 
 def sentence(error: Exception) -> str:

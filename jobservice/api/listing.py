@@ -21,11 +21,11 @@ def asked(
     fields: querying.Fields,
     *conditions: Condition,
     latest_first: bool = False,
-    latest_by: str = "id",
+    by: str = "id",
 ) -> Listing:
     """Return what a call asks for, with further conditions; raise InvalidRequest.
 
-    Unless asked otherwise it is in the order of ids, or with the latest first by some field.
+    Unless asked otherwise it is in the order of ids or of some field.
     """
     parsed = querying.parse(
         getattr(call.query, "q", None),
@@ -34,7 +34,7 @@ def asked(
         refuses_unknown=call.query.model_config.get("extra") == "forbid",
     )
     call.ignored += parsed.ignored
-    usual = (Order(field=latest_by, descending=True),) if latest_first else ()
+    usual = (Order(field=by, descending=latest_first),)
     found = Listing(
         conditions=(*parsed.conditions, *conditions),
         order=parsed.order or usual,

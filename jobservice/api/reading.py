@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from jobservice.api.errors import UnsupportedMediaType
+from jobservice.api.errors import BodyTooLarge, UnsupportedMediaType
 from jobservice.api.models.base import Nothing
 from jobservice.errors import InvalidRequest
 
@@ -27,10 +27,10 @@ def parameters(model: type[Model], values: Mapping[str, str]) -> Model:
 
 
 async def body(model: type[Model], request: web.Request) -> Model:
-    """Read a JSON body; raise InvalidRequest, UnsupportedMediaType."""
+    """Read a JSON body; raise InvalidRequest, BodyTooLarge, UnsupportedMediaType."""
     if model is Nothing:
         return model()
-    raw = await request.read()
+    raw = await _read(request)
     if not raw.strip():
         raise InvalidRequest(["body: is missing; send a JSON object"])
     if request.content_type != JSON:
@@ -40,6 +40,15 @@ async def body(model: type[Model], request: web.Request) -> Model:
     except ValidationError as error:
         raise InvalidRequest(_problems(error)) from error
     return _storable(read)
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BodyTooLarge(request.client_max_size) from error
+    except web.RequestPayloadError as error:
+        raise InvalidRequest(["body: is not what its headers say, or does not end"]) from error
 
 
 def _storable(read: Model) -> Model:

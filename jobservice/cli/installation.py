@@ -54,7 +54,11 @@ async def opened(settings: Settings, *, name: str) -> AsyncIterator[Installation
     dsn = settings.postgres_dsn.get_secret_value() if settings.postgres_dsn else ""
     database = await Database.connect(dsn, application_name=name, max_size=CONNECTIONS)
     try:
-        storage = FilesystemStorage(settings.storage_path or Path())
-        yield Installation(dsn=dsn, database=database, storage=storage)
+        yield Installation(dsn=dsn, database=database, storage=storage_of(settings))
     finally:
         await database.close()
+
+
+def storage_of(settings: Settings) -> FilesystemStorage:
+    """Return the storage that the settings name."""
+    return FilesystemStorage(settings.storage_path or Path())

@@ -47,6 +47,8 @@ COMMANDS: Final = {
     "migrate": "jobservice.cli.migrate",
     "secrets": "jobservice.cli.secrets",
     "storage": "jobservice.cli.storage",
+    "backup": "jobservice.cli.backup",
+    "restore": "jobservice.cli.restore",
 }
 # What ends a command with its message alone; anything else is a defect and shows its traceback.
 TOLD: Final = (

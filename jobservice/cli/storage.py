@@ -10,7 +10,14 @@ from typing import Annotated
 
 import typer
 
-from jobservice.cli import display, installation, printing, process_settings
+from jobservice.cli import (
+    display,
+    installation,
+    printing,
+    process_settings,
+    storage_usage,
+    storage_verify,
+)
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
 from registry.care.distribution_storage import DistributionFolder
@@ -23,9 +30,8 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _root() -> None:
-    """Keep each command one of its own."""
+app.command("verify")(storage_verify.verify)
+app.command("usage")(storage_usage.usage)
 
 
 @app.command("import")

@@ -202,7 +202,9 @@ def _turn(facts: Facts) -> Finding:
 
 
 def _retrying(facts: Facts) -> Finding:
-    tries = f"{facts.attempt}/{facts.attempts}" if facts.attempts else str(facts.attempt)
+    # As the verdict counts: the first attempt is no retry.
+    retry = facts.attempt - 1
+    tries = f"{retry}/{facts.attempts - 1}" if facts.attempts else str(retry)
     when = _until(facts, facts.not_before or facts.now)
     return Finding(code=Code.RETRYING, message=f"retry {tries} in {when}: {facts.error}")
 

@@ -27,6 +27,8 @@ _SECRETS_IN_TEXT = (
         ),
         rf"\1{REDACTED}",
     ),
+    # a setting in a sentence
+    (re.compile(r"(?i)\b([\w-]*(?:token|secret|password|passwd)=)[^\s&\"',;]+"), rf"\1{REDACTED}"),
 )
 
 # Each pattern above needs one of these: the names and words that logs are full of are let through.

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from database.pool import Connection
-from jobservice.domain.listing import Rows
+from jobservice.domain.listing import Listing, Rows
 from jobservice.domain.schedule import Fire, FireOutcome, Planned, Schedule
+from jobservice.store import listing as listing_sql
 from jobservice.store import schedules
 
 # What became of a fire time is kept for so long, and for so many of them: a clock that is ahead
@@ -151,23 +152,17 @@ async def next_at(
     return found
 
 
-HISTORY = """
+COLUMNS = {"id": "id", "schedule_id": "schedule_id", "fire_time": "fire_time"}
+SELECT = """
 SELECT fire_time, fired_at, outcome, execution_id, detail
 FROM jobservice.schedule_fires
-WHERE schedule_id = $1
-ORDER BY fire_time DESC
-LIMIT $2 OFFSET $3
 """
-COUNT = "SELECT count(*) FROM jobservice.schedule_fires WHERE schedule_id = $1"
+TABLE = listing_sql.Table(select=SELECT, source="jobservice.schedule_fires", columns=COLUMNS)
 
 
-async def history(
-    connection: Connection, schedule_id: int, *, limit: int, offset: int
-) -> Rows[Fire]:
-    """Return what became of a schedule's fire times, the latest first."""
-    rows = await connection.fetch(HISTORY, schedule_id, limit, offset)
-    total = await connection.fetchval(COUNT, schedule_id)
-    return Rows(items=tuple(_fire(row) for row in rows), total=total)
+async def page(connection: Connection, listing: Listing) -> Rows[Fire]:
+    """Return one page of what became of fire times; fields are named as in COLUMNS."""
+    return await listing_sql.page(connection, TABLE, listing, _fire)
 
 
 def _fire(row: Any) -> Fire:

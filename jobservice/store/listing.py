@@ -44,14 +44,30 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """A time that rows with one of some `values` in a `field` do not have, and all others have."""
+
+    field: str
+    values: frozenset[str]
+
+    def holds(self, conditions: Sequence[Condition]) -> bool | None:
+        """Say whether rows that fulfil the conditions lack it; None where they may or may not."""
+        for condition in conditions:
+            if isinstance(condition, Equals) and condition.field == self.field:
+                return condition.value in self.values
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """What a list is made from.
 
     `select` is a SELECT without WHERE that yields one row for each of `source`. `columns` are the
     expressions of fields, `sorts` those to sort by where a column may be absent. AnyOf conditions
     on fields in `split` become one branch for each value, so that an index on the column and then
-    the order serves each. In an `endless` table fuzzy conditions look at the newest rows only, and
-    so do those on fields without an index: `indexed` names the others, if not all have one.
+    the order serves each; `absent` tells in which of them a time to sort by is none. In an
+    `endless` table fuzzy conditions look at the newest rows only, and so do those on fields without
+    an index: `indexed` names the others, if not all have one.
     """
 
     select: str
@@ -59,6 +75,7 @@ class Table:
     columns: Mapping[str, str]
     sorts: Mapping[str, str] = field(default_factory=dict)
     split: frozenset[str] = frozenset()
+    absent: Mapping[str, Absent] = field(default_factory=dict)
     endless: bool = False
     indexed: frozenset[str] | None = None
 
@@ -68,6 +85,11 @@ class Table:
             return True
         has_index = self.indexed is None or condition.field in self.indexed
         return has_index and not isinstance(condition, Contains)
+
+    def lacks(self, name: str, conditions: Sequence[Condition]) -> bool | None:
+        """Say whether rows of a branch lack a time; None where they may or may not."""
+        absent = self.absent.get(name)
+        return absent.holds(conditions) if absent else None
 
 
 async def page(
@@ -214,15 +236,12 @@ def select(table: Table, listing: Listing) -> Statement:
 
 def _found(writer: _Writer, table: Table, listing: Listing) -> str:
     """Return the query for the ids and sort keys of a page."""
-    keys, cursor = _keys(listing), listing.cursor
-    shown = "".join(f", {writer.key(order)} AS {_KEY}{n}" for n, order in enumerate(keys))
-    base = f"SELECT {table.columns['id']} AS page_id{shown} FROM {table.source}"  # noqa: S608  no value is in the text
-    order = _ordering(keys)
-    beyond = [writer.beyond(keys, cursor.key)] if cursor else []
+    keys = _keys(listing)
     branches = [
-        f"{base}{writer.where(conditions, *beyond)} ORDER BY {order}"
+        _branch(writer, table, keys, conditions, listing.cursor)
         for conditions in _branches(table, listing.conditions)
     ]
+    order = _ordering(keys)
     sql = branches[0]
     if len(branches) > 1:
         each = writer.parameter(listing.offset + listing.page_size + 1)
@@ -230,6 +249,36 @@ def _found(writer: _Writer, table: Table, listing: Listing) -> str:
         sql = f"SELECT * FROM ({union}) AS branches ORDER BY {order}"  # noqa: S608  no value is in the text
     limit, offset = writer.parameter(listing.page_size + 1), writer.parameter(listing.offset)
     return f"{sql} LIMIT {limit} OFFSET {offset}"
+
+
+def _branch(
+    writer: _Writer,
+    table: Table,
+    keys: Sequence[Order],
+    conditions: Sequence[Condition],
+    cursor: Cursor | None,
+) -> str:
+    """Return the query for the rows of some conditions, in order.
+
+    A time that none of them has is a constant, so that they are in order without it; that all of
+    them have it is said, because an index of such rows wants to be told.
+    """
+    lacking = {order.field: table.lacks(order.field, conditions) for order in keys}
+    known = {
+        name: FAR if lacks else table.columns[name]
+        for name, lacks in lacking.items()
+        if lacks is not None
+    }
+    writer = replace(writer, sorts={**writer.sorts, **known})
+    shown = "".join(f", {writer.key(order)} AS {_KEY}{n}" for n, order in enumerate(keys))
+    beyond = [writer.beyond(keys, cursor.key)] if cursor else []
+    there = [
+        f"{table.columns[name]} IS NOT NULL" for name, lacks in lacking.items() if lacks is False
+    ]
+    return (
+        f"SELECT {table.columns['id']} AS page_id{shown} FROM {table.source}"  # noqa: S608  no value is in the text
+        f"{writer.where(conditions, *beyond, *there)} ORDER BY {_ordering(keys)}"
+    )
 
 
 def _keys(listing: Listing) -> list[Order]:

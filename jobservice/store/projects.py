@@ -1,9 +1,39 @@
-"""How many repositories projects have; those that hold nothing do not count."""
+"""Projects, to look at, and how many repositories they have; access.projects writes them."""
 
 from __future__ import annotations
 
-from database.pool import Connection
+from access.projects import Project
+from database.pool import Connection, Record
+from jobservice.domain.listing import Listing, Rows
+from jobservice.store import listing as listing_sql
 
+COLUMNS = {
+    "id": "project.id",
+    "name": "project.name",
+    "public": "project.public",
+    "owner_name": "coalesce(owner.username, '')",
+    "creation_time": "project.created_at",
+    "update_time": "project.updated_at",
+}
+SOURCE = "access.projects AS project LEFT JOIN access.users AS owner ON owner.id = project.owner_id"
+SELECT = f"""
+SELECT project.id, project.name, project.public, project.owner_id,
+       coalesce(owner.username, '') AS owner_name, project.created_at, project.updated_at
+FROM {SOURCE}
+"""  # noqa: S608  a constant of this module
+TABLE = listing_sql.Table(select=SELECT, source=SOURCE, columns=COLUMNS)
+
+
+async def page(connection: Connection, listing: Listing) -> Rows[Project]:
+    """Return one page of projects; fields are named as in COLUMNS."""
+    return await listing_sql.page(connection, TABLE, listing, _project)
+
+
+def _project(row: Record) -> Project:
+    return Project(**row)
+
+
+# Those that hold nothing do not count.
 COUNT = """
 SELECT project_id, count(*) AS repositories
 FROM registry.repositories AS repository

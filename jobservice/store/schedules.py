@@ -24,7 +24,7 @@ CHANNEL = "jobservice_schedules"
 
 COLUMNS = {
     "id": "id",
-    "vendor_type": "vendor_type",
+    "vendor_type": "upper(vendor_type)",
     "vendor_id": "vendor_id",
     "cron": "cron",
     "enabled": "enabled",

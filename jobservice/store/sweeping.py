@@ -59,7 +59,7 @@ WITH execution AS MATERIALIZED (
 ), doomed AS MATERIALIZED (
     SELECT task.id FROM jobservice.tasks AS task
     WHERE task.execution_id = (SELECT id FROM execution)
-    ORDER BY task.id LIMIT {TASKS_AT_ONCE} FOR UPDATE SKIP LOCKED
+    ORDER BY task.page, task.ordinal LIMIT {TASKS_AT_ONCE} FOR UPDATE SKIP LOCKED
 ), events AS (
     DELETE FROM jobservice.task_events USING doomed WHERE task_id = doomed.id
 ), tasks AS (

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from database.pool import Connection
-from jobservice.domain.listing import AnyOf, Equals, Listing, Rows
+from jobservice.domain.listing import AnyOf, Condition, Contains, Equals, Listing, Rows
 from jobservice.domain.task import Progress, Task, TaskError, TaskStatus
 from jobservice.store import listing as listing_sql
 
@@ -40,6 +40,8 @@ FROM jobservice.tasks AS task
 LEFT JOIN jobservice.task_progress AS progress ON progress.task_id = task.id
 """
 
+EVERY_STATUS = AnyOf(field="status", values=tuple(TaskStatus))
+UNENDED = frozenset(status.value for status in TaskStatus if not status.is_final)
 
 TABLE = listing_sql.Table(
     select=SELECT,
@@ -47,6 +49,7 @@ TABLE = listing_sql.Table(
     columns=COLUMNS,
     sorts={"end_time": f"coalesce(task.ended_at, {listing_sql.FAR})"},
     split=frozenset({"status"}),
+    absent={"end_time": listing_sql.Absent(field="status", values=UNENDED)},
 )
 
 
@@ -55,22 +58,25 @@ async def page(
 ) -> Rows[Task]:
     """Return one page of an execution's tasks, its plan left out; fields as in COLUMNS.
 
-    `total` is how many there are, where somebody knows.
+    The indexes have them by status and then by id, by start and by end: without a status those of
+    every status are merged. `total` is how many there are, where somebody knows.
     """
     scope = (
         Equals(field="execution_id", value=execution_id),
         Equals(field="is_plan", value=False),
     )
-    scoped = replace(listing, conditions=(*scope, *listing.conditions))
+    conditions = _with_status(listing.conditions)
+    scoped = replace(listing, conditions=(*scope, *conditions))
     return await listing_sql.page(connection, TABLE, scoped, _task, total=total)
 
 
+INDEXED = frozenset({"id", "execution_id", "job_type", "status"})
 ALL_TABLE = replace(
     TABLE,
     columns=ALL_COLUMNS,
     split=frozenset({"job_type", "status"}),
     endless=True,
-    indexed=frozenset({"id", "execution_id", "job_type", "status"}),
+    indexed=INDEXED,
 )
 
 # One step down the index for each type, of which there are few.
@@ -89,18 +95,25 @@ SELECT job_type FROM known WHERE job_type IS NOT NULL
 async def page_of_all(connection: Connection, listing: Listing) -> Rows[Task]:
     """Return one page of all tasks, plans too; fields as in ALL_COLUMNS.
 
-    One index has tasks by type, status and id: a type without a status is every status of it, a
-    status without a type is that of every type.
+    Indexes have tasks by type, by execution and by worker, each by status and id: without a status
+    those of every status are merged; a status alone is that of every type. Of a worker's tasks of
+    one type only the newest are looked at.
     """
-    fields = {condition.field for condition in listing.conditions}
-    more: tuple[AnyOf, ...] = ()
-    if "execution_id" not in fields and "job_type" in fields and "status" not in fields:
-        more = (AnyOf(field="status", values=tuple(TaskStatus)),)
-    elif "execution_id" not in fields and "status" in fields and "job_type" not in fields:
+    fields = {one.field for one in listing.conditions if not isinstance(one, Contains)}
+    conditions, table = listing.conditions, ALL_TABLE
+    if fields & {"execution_id", "job_type", "worker_id"}:
+        conditions = _with_status(conditions)
+    elif "status" in fields:
         types = [row["job_type"] for row in await connection.fetch(JOB_TYPES)]
-        more = (AnyOf(field="job_type", values=tuple(types)),)
-    asked = replace(listing, conditions=(*listing.conditions, *more))
-    return await listing_sql.page(connection, ALL_TABLE, asked, _task)
+        conditions = (*conditions, AnyOf(field="job_type", values=tuple(types)))
+    if not fields & {"execution_id", "job_type"}:
+        table = replace(table, indexed=INDEXED | {"worker_id"})
+    return await listing_sql.page(connection, table, replace(listing, conditions=conditions), _task)
+
+
+def _with_status(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    named = any(condition.field == "status" for condition in conditions)
+    return conditions if named else (*conditions, EVERY_STATUS)
 
 
 FIND = SELECT + "WHERE task.id = $1"
@@ -141,7 +154,10 @@ async def status(connection: Connection, task_id: int) -> TaskStatus | None:
     return TaskStatus(found) if found else None
 
 
-PLAN = "SELECT id FROM jobservice.tasks WHERE execution_id = $1 AND is_plan ORDER BY id LIMIT 1"
+PLAN = """
+SELECT id FROM jobservice.tasks WHERE execution_id = $1 AND page = 0 AND is_plan
+ORDER BY ordinal LIMIT 1
+"""
 
 
 async def plan_of(connection: Connection, execution_id: int) -> int | None:
@@ -150,13 +166,13 @@ async def plan_of(connection: Connection, execution_id: int) -> int | None:
     return found
 
 
-CREATED = "SELECT created_at FROM jobservice.tasks WHERE id = $1"
+BEGUN = "SELECT created_at, status FROM jobservice.tasks WHERE id = $1"
 
 
-async def created_at(connection: Connection, task_id: int) -> datetime | None:
-    """Return when a task was made; None if there is no such task."""
-    found: datetime | None = await connection.fetchval(CREATED, task_id)
-    return found
+async def begun(connection: Connection, task_id: int) -> tuple[datetime, TaskStatus] | None:
+    """Return when a task was made, and its status; None if there is no such task."""
+    row = await connection.fetchrow(BEGUN, task_id)
+    return None if row is None else (row["created_at"], TaskStatus(row["status"]))
 
 
 def _task(row: Any) -> Task:

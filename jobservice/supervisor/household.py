@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
@@ -94,7 +95,6 @@ class Household:
         if self.valkey is not None:
             found["redis_dsn"] = SecretStr(self.valkey.dsn())
         if not self.settings.storage:
-            folders.private(self.folder / STORAGE_FOLDER)
             found["storage"] = self._own_storage()
         if not self.settings.secret_key:
             found["secret_key"] = _keys(self._kept(KEY_FILE, sealing.generate_key))
@@ -110,15 +110,39 @@ class Household:
                 f"no `transship up` runs on {self.folder}: start it, choose its folder with "
                 "--data, or set TRANSSHIP_POSTGRES_DSN"
             )
-        found: dict[str, object] = {"postgres_dsn": SecretStr(dsn)}
+        return self._with_own(dsn)
+
+    @contextmanager
+    def alone(self) -> Iterator[Settings]:
+        """Hold the folder with nothing but its database running, for who must be alone with that.
+
+        Raise FolderInUse while an `up` runs.
+        """
+        folders.private(self.folder)
+        with folders.locked(self.folder):
+            postgres = self.postgres
+            try:
+                if postgres is not None:
+                    postgres.start()
+                yield self._with_own(postgres.dsn() if postgres is not None else None)
+            finally:
+                if postgres is not None:
+                    postgres.stop()
+
+    def _with_own(self, dsn: str | None) -> Settings:
+        """Return settings with what the folder gives; nothing is made but the storage's folder."""
+        found: dict[str, object] = {}
+        if dsn is not None:
+            found["postgres_dsn"] = SecretStr(dsn)
         if not self.settings.storage:
             found["storage"] = self._own_storage()
-        if not self.settings.secret_key:
+        if not self.settings.secret_key and (self.folder / KEY_FILE).exists():
             found["secret_key"] = _keys((self.folder / KEY_FILE).read_text())
         return self.settings.model_copy(update=found)
 
     def _own_storage(self) -> str:
-        return "file://" + quote(str((self.folder / STORAGE_FOLDER).absolute()))
+        folder = folders.private(self.folder / STORAGE_FOLDER)
+        return "file://" + quote(str(folder.absolute()))
 
     def _password(self, tell: Callable[[str], None]) -> str:
         file = self.folder / PASSWORD_FILE

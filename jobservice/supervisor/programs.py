@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from database import dumping
 from jobservice.supervisor import errors, process
 
 OLDEST_POSTGRES = 15
@@ -88,6 +89,32 @@ def find_postgres(major: int | None = None) -> PostgresPrograms:
         f"nor under {DEBIAN_POSTGRES}: install one (Debian: apt-get install postgresql), or set "
         "TRANSSHIP_POSTGRES_DSN to a server elsewhere"
     )
+
+
+CLIENTS = ("pg_dump", "pg_restore", "psql")
+
+
+def find_clients(major: int) -> dumping.Programs:
+    """Programs that dump and restore a server of this major version, the nearest; NoPrograms."""
+    found = [
+        programs
+        for folder in (*_postgres_folders(), Path("/usr/bin"))
+        if (programs := _probe_clients(folder)) is not None and programs.major >= major
+    ]
+    if not found:
+        raise errors.NoPrograms(
+            f"no pg_dump, pg_restore and psql of PostgreSQL {major} or newer found, neither in a "
+            f"wheel nor under {DEBIAN_POSTGRES}: install them (Debian: postgresql-client-{major})"
+        )
+    return min(found, key=lambda programs: programs.major)
+
+
+def _probe_clients(folder: Path) -> dumping.Programs | None:
+    if not all((folder / name).is_file() for name in CLIENTS):
+        return None
+    answer = process.run([folder / "pg_dump", "--version"]).stdout.decode(errors="replace")
+    version = POSTGRES_VERSION.search(answer)
+    return dumping.Programs(folder=folder, major=int(version[1])) if version else None
 
 
 def find_valkey() -> Path:

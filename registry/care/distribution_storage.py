@@ -121,11 +121,7 @@ class DistributionFolder:
 
     async def adopt(self, digest: Digest, key: UUID) -> bool:
         """Link the file; symbolically where it cannot be otherwise."""
-        original, ours = self._data(digest), self._storage.path(key)
-        if await asyncio.to_thread(linking.hard, original, ours):
-            return True
-        await asyncio.to_thread(linking.symbolic, original, ours)
-        return False
+        return await asyncio.to_thread(_adopt, self._data(digest), self._storage.path(key))
 
     async def blobs(self) -> AsyncIterator[Sequence[tuple[Digest, int]]]:
         """Yield the files shard by shard."""
@@ -133,6 +129,14 @@ class DistributionFolder:
             folder = self._root / "blobs" / algorithm
             for shard in await asyncio.to_thread(_folders, folder):
                 yield await asyncio.to_thread(lambda at=folder / shard: list(_data_files(at)))  # type: ignore[misc]
+
+
+def _adopt(original: Path, ours: Path) -> bool:
+    is_ours = linking.hard(original, ours)
+    if not is_ours:
+        linking.symbolic(original, ours)
+    linking.fsync_folder(ours.parent)
+    return is_ours
 
 
 def _folders(folder: Path) -> list[str]:

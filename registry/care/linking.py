@@ -12,7 +12,7 @@ _UNLINKABLE: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EO
 
 
 def hard(original: Path, second: Path) -> bool:
-    """Give a file a second name, both durable; False where that cannot be."""
+    """Give a file a second name; False where that cannot be. The name's folder is not synced."""
     original = original.resolve()
     descriptor = os.open(original, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -24,14 +24,12 @@ def hard(original: Path, second: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
-    fsync_folder(second.parent)
     return True
 
 
 def symbolic(original: Path, second: Path) -> None:
-    """Let a name lead to a file, durably."""
+    """Let a name lead to a file. The name's folder is not synced."""
     second.symlink_to(original.resolve())
-    fsync_folder(second.parent)
 
 
 def fsync_folder(folder: Path) -> None:

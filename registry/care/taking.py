@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from access.identity import Principal
+from access.identity import SYSTEM, Principal
 from protocol.content import RawManifest
 from protocol.digest import Digest
 from protocol.errors import ContentError, InvalidManifest, RegistryError
@@ -44,6 +44,7 @@ class Taking:
         self._old = old
         self._name = name
         self._here: LocalRepository = registry.repository(name, IMPORTER)
+        self._reader = registry.repository(name, SYSTEM)  # whose reads are no use of anything
         self._dry_run = dry_run
         self._repository_id = 0
         self._manifests: set[Digest] = set()
@@ -149,7 +150,7 @@ class Taking:
             return Skipped(where=where, reason=f"{digest} is not here: left out, or not there")
         if not self._dry_run:
             try:
-                raw = await self._here.read_manifest(str(digest))
+                raw = await self._reader.read_manifest(str(digest))
                 await self._here.put_manifest(raw, tags=[tag])
             except RegistryError as error:
                 return Skipped(where=where, reason=str(error))

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from protocol.content import MANIFEST_LIMIT_BYTES
 from protocol.errors import ManifestTooLarge
+from registry.errors import refusal
 
 SILENCE_SECONDS: Final = 60.0
 SMALL_BYTES: Final = 256 * 1024
@@ -34,7 +35,7 @@ class Bodies:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def chunks(self, request: web.Request) -> AsyncIterator[bytes]:
-        """Yield what comes; raise ClientSilent."""
+        """Yield what comes; raise ClientSilent, or a refusal SIZE_INVALID."""
         while chunk := await self._next(request):
             yield chunk
 
@@ -42,6 +43,9 @@ class Bodies:
         try:
             async with asyncio.timeout(self._silence_seconds):
                 return await request.content.readany()
+        except web.RequestPayloadError as error:
+            message = "the body is not what its headers say, or does not end"
+            raise refusal("SIZE_INVALID", message, operation=request.method) from error
         except TimeoutError:
             raise ClientSilent(f"nothing came for {self._silence_seconds:g} s") from None
 

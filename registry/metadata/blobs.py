@@ -14,13 +14,17 @@ from registry.stored_object import StoredObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """A blob as one repository has it. `lease_is_short`: it may soon be collected, so renew."""
+    """A blob as one repository has it. `lease_is_short`: it may soon be collected, so renew.
+
+    `is_lost`: its object is missing or damaged, and whoever has the bytes may push them again.
+    """
 
     id: int
     repository_id: int
     size_bytes: int
     storage_key: UUID
     adopted_path: str | None
+    is_lost: bool
     lease_is_short: bool
 
     @property
@@ -31,6 +35,7 @@ class Blob:
 
 FIND = """
 SELECT b.id, r.id AS repository_id, b.size_bytes, b.storage_key, b.adopted_path,
+       b.lost_at IS NOT NULL AS is_lost,
        l.lease_until < now() + interval '30 minutes' AND NOT EXISTS (
            SELECT FROM registry.manifest_blobs m
            WHERE m.repository_id = l.repository_id AND m.blob_id = l.blob_id
@@ -59,15 +64,26 @@ async def renew_lease(connection: Connection, blob: Blob) -> None:
     await connection.execute(RENEW, blob.repository_id, blob.id)
 
 
+# An object that is lost gives way to the new one; `lost` is read, and locked, before that.
 COMMIT = """
 WITH gone AS (
     DELETE FROM registry.uploads WHERE id = $1 AND busy_token IS NOT DISTINCT FROM $4
     RETURNING repository_id, storage_key
+), lost AS MATERIALIZED (
+    SELECT storage_key, adopted_path, size_bytes FROM registry.blobs
+    WHERE digest = $2 AND lost_at IS NOT NULL AND EXISTS (SELECT FROM gone) FOR UPDATE
 ), blob AS (
-    INSERT INTO registry.blobs (digest, size_bytes, storage_key)
-    SELECT $2, $3, storage_key FROM gone
-    ON CONFLICT (digest) DO UPDATE SET touched_at = now()
+    INSERT INTO registry.blobs AS b (digest, size_bytes, storage_key)
+    SELECT $2, $3, gone.storage_key FROM gone LEFT JOIN lost ON true
+    ON CONFLICT (digest) DO UPDATE SET touched_at = now(), lost_at = NULL,
+        storage_key = CASE WHEN b.lost_at IS NULL THEN b.storage_key ELSE excluded.storage_key END,
+        adopted_path = CASE WHEN b.lost_at IS NULL THEN b.adopted_path END,
+        size_bytes = CASE WHEN b.lost_at IS NULL THEN b.size_bytes ELSE excluded.size_bytes END
     RETURNING id, storage_key
+), replaced AS (
+    INSERT INTO registry.tombstones (storage_key, adopted_path, size_bytes, reason)
+    SELECT lost.storage_key, lost.adopted_path, lost.size_bytes, 'duplicate' FROM lost, blob
+    WHERE lost.storage_key <> blob.storage_key
 ), link AS (
     INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
     SELECT gone.repository_id, blob.id, now() + interval '1 hour' FROM gone, blob
@@ -93,7 +109,7 @@ async def commit_upload(
 
     False if the upload is gone, or no longer held by `token`.
 
-    Of two uploads of one digest the second's object becomes a tombstone.
+    Of two uploads of one digest the second's object becomes a tombstone, or the first's if lost.
     """
     count = await connection.fetchval(COMMIT, upload_id, digests.encode(digest), size_bytes, token)
     return bool(count)
@@ -102,7 +118,7 @@ async def commit_upload(
 MOUNT = """
 INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
 SELECT $1, b.id, now() + interval '1 hour' FROM registry.blobs b
-WHERE b.digest = $2 AND EXISTS (
+WHERE b.digest = $2 AND b.lost_at IS NULL AND EXISTS (
     SELECT FROM registry.repository_blobs l JOIN registry.repositories r ON r.id = l.repository_id
     WHERE l.blob_id = b.id AND ($3::text IS NULL OR r.name = $3)
 )

@@ -20,7 +20,8 @@ WHERE repository_id = $1 AND digest = ANY($2) ORDER BY id FOR KEY SHARE
 """
 LOCK_LINKS = """
 SELECT b.digest, b.id FROM registry.repository_blobs l JOIN registry.blobs b ON b.id = l.blob_id
-WHERE l.repository_id = $1 AND b.digest = ANY($2) ORDER BY b.id FOR KEY SHARE OF l, b
+WHERE l.repository_id = $1 AND b.digest = ANY($2) AND b.lost_at IS NULL
+ORDER BY b.id FOR KEY SHARE OF l, b
 """
 
 

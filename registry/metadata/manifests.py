@@ -52,6 +52,27 @@ async def find(
     return Found(**{**row, "digest": digests.decode(row["digest"])}) if row else None
 
 
+# Nearly always nothing at all is lost, and the first condition is all that is looked at.
+LOST_BLOBS = """
+WITH RECURSIVE beneath (id) AS (
+    SELECT $2::bigint WHERE EXISTS (SELECT FROM registry.blobs WHERE lost_at IS NOT NULL)
+    UNION
+    SELECT c.child_id FROM beneath
+    JOIN registry.manifest_children c ON c.repository_id = $1 AND c.parent_id = beneath.id
+    WHERE c.child_id IS NOT NULL
+)
+SELECT EXISTS (
+    SELECT FROM beneath JOIN registry.manifest_blobs m ON m.manifest_id = beneath.id
+    JOIN registry.blobs b ON b.id = m.blob_id WHERE b.lost_at IS NOT NULL
+)
+"""
+
+
+async def lost_blobs(connection: Connection, found: Found) -> bool:
+    """Say whether blobs are lost that a manifest needs, itself or through what it names."""
+    return bool(await connection.fetchval(LOST_BLOBS, found.repository_id, found.id))
+
+
 REFERRERS = """
 SELECT m.id, m.media_type, m.digest, m.size_bytes, m.artifact_type, m.annotations
 FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id

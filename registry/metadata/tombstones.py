@@ -9,12 +9,16 @@ from registry.stored_object import StoredObject
 
 DUE = """
 SELECT storage_key, adopted_path FROM registry.tombstones WHERE delete_after <= now()
+  AND NOT EXISTS (SELECT FROM registry.backups WHERE lease_until > now())
 ORDER BY delete_after LIMIT $1
 """
 
 
 async def due(connection: Connection, *, limit: int) -> Sequence[StoredObject]:
-    """Return objects to delete. Keys are never used again, so deleting one twice does no harm."""
+    """Return objects to delete: none while a backup copies what its snapshot names.
+
+    Keys are never used again, so deleting one twice does no harm.
+    """
     rows = await connection.fetch(DUE, limit)
     return [StoredObject(row["storage_key"], row["adopted_path"]) for row in rows]
 

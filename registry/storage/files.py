@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -57,17 +57,26 @@ def _time(seconds: float) -> datetime:
 
 async def chunks(
     read: Callable[[int], bytes], at_most_bytes: int, length_bytes: int | None
-) -> AsyncIterator[bytes]:
-    """Yield what `read` gives, to its end or for a length."""
+) -> AsyncGenerator[bytes, None]:
+    """Yield what `read` gives, to its end or for a length; the next is read while one is used.
+
+    Close it before what it reads from: a thread may still be reading.
+    """
+
+    def next_read(left: int | None) -> asyncio.Future[bytes]:
+        wanted = at_most_bytes if left is None else min(at_most_bytes, left)
+        return asyncio.get_running_loop().run_in_executor(None, read, wanted)
+
     left = length_bytes
-    while left is None or left > 0:
-        chunk = await asyncio.to_thread(
-            read, at_most_bytes if left is None else min(at_most_bytes, left)
-        )
-        if not chunk:
-            return
-        left = None if left is None else left - len(chunk)
-        yield chunk
+    reading = next_read(left)
+    try:
+        while chunk := await asyncio.shield(reading):
+            left = None if left is None else left - len(chunk)
+            reading = next_read(left)
+            yield chunk
+    finally:
+        await asyncio.wait([reading])
+        reading.exception()  # nobody wants it any more
 
 
 def unlink(paths: Sequence[Path]) -> None:

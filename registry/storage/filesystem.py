@@ -83,7 +83,10 @@ class FilesystemStorage:
             file = self.path(stored.key).open("rb", buffering=0)
         try:
             file.seek(offset_bytes)
-            yield files.chunks(file.read, READ_BYTES, length_bytes)
+            async with contextlib.aclosing(
+                files.chunks(file.read, READ_BYTES, length_bytes)
+            ) as chunks:
+                yield chunks
         finally:
             file.close()
 

@@ -76,6 +76,7 @@ PURE = (
     "protocol/referrers.py",
     "protocol/surroundings.py",
     "registry/care/errors.py",
+    "registry/care/fault.py",
     "registry/care/needs.py",
     "registry/care/old_repository.py",
     "registry/care/taken.py",

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,22 @@ import pytest
 from adapters import plugins
 from config import settings
 from jobservice.api import application, failures, router
+from jobservice.api.harbor import executions
 from jobservice.cli import exit_codes, main
-from jobservice.domain import explaining, metric
+from jobservice.domain import explaining, hook, metric
+from jobservice.domain.execution import ExecutionStatus
+from jobservice.domain.hook_delivery import DeliveryStatus
+from jobservice.domain.pause import PauseScope
+from jobservice.domain.schedule import FireOutcome, Misfire
+from jobservice.domain.task import TaskStatus
+from jobservice.store import planning
 from registry import errors as registry_errors
+from replication.plan import SkipReason
 from tests.architecture import sources
 from tests.breaks import __main__ as breaks
 
 DOCS = sources.ROOT / "docs"
+COLUMNS_OF_ROUTES = 3
 
 
 def page(name: str) -> str:
@@ -87,11 +98,57 @@ def test_a_path_of_the_api_is_described(path: str) -> None:
     assert f"`{path.removeprefix(router.API_ROOT)}`" in page("api.md")
 
 
+def methods_described() -> Iterator[tuple[str, str]]:
+    """Every method and path that a row of the API's page names."""
+    for line in page("api.md").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == COLUMNS_OF_ROUTES:
+            methods = re.findall(r"\b[A-Z]{3,}\b", re.sub(r"`[^`]*`|\([^)]*\)", "", cells[2]))
+            yield from product(methods, re.findall(r"`(/[^`]*)`", cells[1]))
+
+
+def test_exactly_the_methods_of_the_api_are_described() -> None:
+    served = {
+        (route.method, route.path.removeprefix(router.API_ROOT)) for route in application.ROUTES
+    }
+    assert set(methods_described()) == served
+
+
 @pytest.mark.parametrize(
-    ("status", "code"), sorted({(status, code) for _, status, code in failures.TABLE})
+    ("status", "code"),
+    sorted(
+        {(status, code) for _, status, code in failures.TABLE}
+        | {(failures.UNKNOWN_STATUS, failures.UNKNOWN)}
+    ),
 )
 def test_an_error_code_of_the_api_is_described(status: int, code: str) -> None:
     assert f"| {status} | `{code}` |" in page("errors.md")
+
+
+@pytest.mark.parametrize("status", TaskStatus)
+def test_a_state_of_a_task_is_described(status: TaskStatus) -> None:
+    assert f"| `{status.value}` | {executions.TASK_STATUS[status]} |" in page("tasks.md")
+
+
+@pytest.mark.parametrize("status", ExecutionStatus)
+def test_a_state_of_an_execution_is_described(status: ExecutionStatus) -> None:
+    rows = page("tasks.md").partition("| execution |")[2]
+    assert f"| `{status.value}` | {executions.EXECUTION_STATUS[status]} |" in rows
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        *product(["hooks.md"], DeliveryStatus),
+        *product(["hooks.md"], hook.ASKED_FOR),
+        *product(["schedules.md"], FireOutcome),
+        *product(["schedules.md"], Misfire),
+        *product(["tasks.md"], PauseScope),
+        *product(["tasks.md"], [*SkipReason, planning.REPEATED]),
+    ],
+)
+def test_a_word_that_answers_use_is_described(name: str, word: str) -> None:
+    assert f"`{word}`" in page(name)
 
 
 @pytest.mark.parametrize("code", explaining.Code)

@@ -50,8 +50,8 @@ def _asked(call: Call[Nothing, models.AuditLogQuery, Nothing]) -> Listing:
     """The latest first: by time where a stretch of time is asked for, as its index has it."""
     conditions = querying.parse(call.query.q, None, FIELDS).conditions
     by_time = any(isinstance(c, Between) and c.field == "op_time" for c in conditions)
-    latest_by = "op_time" if by_time else "id"
-    return listing.asked(call, FIELDS, latest_first=True, latest_by=latest_by)
+    by = "op_time" if by_time else "id"
+    return listing.asked(call, FIELDS, latest_first=True, by=by)
 
 
 ROUTES = (

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from access.audit import Event
-from jobservice.api import answering, querying
+from jobservice.api import answering, listing
 from jobservice.api.harbor import projects as harbor
 from jobservice.api.models import project as models
 from jobservice.api.models.base import Nothing
@@ -21,6 +21,8 @@ FIELDS = {
     "name": FieldType.TEXT,
     "public": FieldType.BOOLEAN,
     "owner_name": FieldType.TEXT,
+    "creation_time": FieldType.TIME,
+    "update_time": FieldType.TIME,
 }
 IS_NAME = "X-Is-Resource-Name"
 NAME_IN_LOCATION = "X-Resource-Name-In-Location"
@@ -28,15 +30,11 @@ TRUE = "true"
 
 
 async def list_projects(call: Call[Nothing, models.ProjectListQuery, Nothing]) -> web.Response:
-    """List the projects."""
-    parsed = querying.parse(call.query.q, call.query.sort, FIELDS)
-    call.ignored += parsed.ignored
-    query = harbor.query(call.query, parsed.conditions, parsed.order, call.principal)
-    found = await call.services.projects.page(
-        query, limit=call.query.page_size, offset=(call.query.page - 1) * call.query.page_size
-    )
-    shown = [harbor.project(p, n, call.principal) for p, n in found.items]
-    return answering.page(call, shown, found.total)
+    """List the projects, by name unless asked otherwise."""
+    scope = harbor.conditions(call.query, call.principal)
+    asked = listing.asked(call, FIELDS, *scope, by="name")
+    found = await call.services.projects.page(asked)
+    return listing.answer(call, asked, found, lambda one: harbor.project(*one, call.principal))
 
 
 async def head_project(call: Call[Nothing, models.ProjectHeadQuery, Nothing]) -> web.Response:

@@ -12,6 +12,7 @@ from jobservice.api.models import schedule as models
 from jobservice.api.models.base import ById, Nothing, OwnPaging, OwnQuery
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.domain.listing import Equals
 from jobservice.domain.pause import Held, PauseScope
 from jobservice.domain.schedule import ScheduleOptions
 from jobservice.errors import InvalidRequest
@@ -21,19 +22,23 @@ ROOT = f"{API_ROOT}/schedules"
 ALL = "all"
 FIELDS = {
     "id": FieldType.INTEGER,
+    "vendor_type": FieldType.TEXT,
     "vendor_id": FieldType.INTEGER,
     "cron": FieldType.TEXT,
     "enabled": FieldType.BOOLEAN,
     "creation_time": FieldType.TIME,
     "update_time": FieldType.TIME,
 }
+FIRE_FIELDS = {"fire_time": FieldType.TIME}
 
 
 async def list_schedules(call: Call[Nothing, models.ScheduleListQuery, Nothing]) -> web.Response:
     """List the schedules, each with its next five runs."""
-    found = await schedules.page(call.services.database, listing.asked(call, FIELDS))
-    items = [harbor.schedule(s, found.pause, now=found.now) for s in found.schedules.items]
-    return answering.page(call, items, found.schedules.total)
+    asked = harbor.asked(listing.asked(call, FIELDS))
+    found = await schedules.page(call.services.database, asked)
+    return listing.answer(
+        call, asked, found.schedules, lambda one: harbor.schedule(one, found.pause, now=found.now)
+    )
 
 
 async def get_schedule(call: Call[ById, OwnQuery, Nothing]) -> web.Response:
@@ -77,8 +82,10 @@ async def preview(call: Call[Nothing, models.PreviewQuery, Nothing]) -> web.Resp
 
 async def list_fires(call: Call[ById, OwnPaging, Nothing]) -> web.Response:
     """List what became of a schedule's fire times, the latest first."""
-    found = await schedules.fires(call.services.database, call.path.id, listing.asked(call, {}))
-    return answering.page(call, [harbor.fire(fire) for fire in found.items], found.total)
+    scope = Equals(field="schedule_id", value=call.path.id)
+    asked = listing.asked(call, FIRE_FIELDS, scope, latest_first=True, by="fire_time")
+    found = await schedules.fires(call.services.database, call.path.id, asked)
+    return listing.answer(call, asked, found, harbor.fire)
 
 
 ROUTES = (

@@ -10,7 +10,6 @@ from jobservice.api.models import event as models
 from jobservice.api.models.base import Nothing, OwnQuery
 from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.api.streaming import HEARTBEAT_SECONDS, Stream, last_place
-from jobservice.domain.task import TaskStatus
 from jobservice.store.logs import Chunk
 
 TAG = "event"
@@ -21,7 +20,12 @@ async def show_timeline(call: Call[models.TaskById, OwnQuery, Nothing]) -> web.R
     """Show every step of a task's life: when, by which worker, and why."""
     found = await timelines.of_task(call.services.database, call.path.task_id)
     first = models.Transition(
-        occurred_at=found.created_at, becomes=TaskStatus.PENDING, delivery=0, attempt=1, fence=0
+        occurred_at=found.created_at,
+        becomes=found.first,
+        delivery=0,
+        attempt=1,
+        fence=0,
+        reason="settled by its plan" if found.first.is_final else None,
     )
     steps = [
         models.Transition(

@@ -119,7 +119,8 @@ def _shown(found: Task) -> models.OneTask:
         execution_id=found.execution_id,
         job_type=found.job_type,
         status=found.status,
-        reason=found.reason,
+        # A failure that its plan met has no other reason.
+        reason=found.reason or (found.error.message if found.error else ""),
         attempt=found.attempt,
         rescues=found.rescues,
         parameters=dict(found.parameters),

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from jobservice.api.models import schedule as models
 from jobservice.domain import schedule as rules
+from jobservice.domain.listing import AnyOf, Between, Condition, Equals, Listing
 from jobservice.domain.pause import Pause
 from jobservice.domain.schedule import Fire, Misfire, Schedule, ScheduleOptions
+from jobservice.errors import InvalidRequest
 from jobservice.schedules import Preview
+
+
+def asked(listing: Listing) -> Listing:
+    """Read a list's vendor types, which Harbor writes large."""
+    return replace(listing, conditions=tuple(map(_condition, listing.conditions)))
+
+
+def _condition(condition: Condition) -> Condition:
+    match condition:
+        case Equals(field="vendor_type", value=value):
+            return replace(condition, value=str(value).upper())
+        case AnyOf(field="vendor_type", values=values):
+            return replace(condition, values=tuple(str(value).upper() for value in values))
+        case Between(field="vendor_type"):
+            raise InvalidRequest(["q: vendor_type is a word, a range of them is nothing"])
+        case _:
+            return condition
 
 
 def schedule(stored: Schedule, pause: Pause | None, *, now: datetime) -> models.ScheduleTask:

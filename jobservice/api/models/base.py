@@ -47,7 +47,7 @@ class LinkedPaging(Paging):
     cursor: Annotated[str, Field(max_length=4096)] | None = None
 
 
-class OwnPaging(Paging):
+class OwnPaging(LinkedPaging):
     """What a list that Harbor does not have understands, and nothing else."""
 
     model_config = ConfigDict(extra="forbid")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from jobservice.api.models.base import HarborModel, Nothing, Paging
+from jobservice.api.models.base import HarborModel, LinkedPaging, Nothing
 
 
 class ProjectMetadata(HarborModel):
@@ -82,7 +82,7 @@ class ProjectPath(BaseModel):
     project_name_or_id: str
 
 
-class ProjectListQuery(Paging):
+class ProjectListQuery(LinkedPaging):
     """GET /projects."""
 
     q: str | None = None

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-from jobservice.api.models.base import HarborModel, OwnModel, Paging
+from jobservice.api.models.base import HarborModel, LinkedPaging, OwnModel
 
 
 class TransshipSchedule(OwnModel):
@@ -79,7 +79,7 @@ class ScheduleFire(OwnModel):
     detail: str = ""
 
 
-class ScheduleListQuery(Paging):
+class ScheduleListQuery(LinkedPaging):
     """GET /schedules."""
 
     q: str | None = None

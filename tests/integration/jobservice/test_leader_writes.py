@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -59,6 +61,7 @@ WORK = {
         INSERT INTO registry.tombstones (storage_key, reason)
         VALUES (gen_random_uuid(), 'cancelled')
         """,
+    "partials_swept": "SELECT 1",  # see `parts`: a file that no row knows
     "endpoint_checks": """
         INSERT INTO jobservice.endpoints (name, kind, url)
         VALUES ('gone', 'docker-registry', 'http://127.0.0.1:1')
@@ -194,6 +197,9 @@ def test_every_write_that_takes_a_leadership_is_in_the_table() -> None:
 async def parts(database: Database, dsn: str, valkey_url: str, tmp_path: Path) -> Parts:
     keyring, transport = Keyring([generate_key()]), Transport()
     storage = FilesystemStorage(tmp_path)
+    abandoned = tmp_path / "partial" / uuid4().hex
+    abandoned.touch()
+    os.utime(abandoned, (0, 0))
     registry = Registry(database, storage)
     return Parts(
         settings=settings.load({}),
@@ -212,6 +218,11 @@ async def parts(database: Database, dsn: str, valkey_url: str, tmp_path: Path) -
     )
 
 
+def files(parts: Parts) -> list[Path]:
+    """Return every file of the storage."""
+    return sorted(parts.storage_path.rglob("*"))
+
+
 def chore(parts: Parts, database: Database, name: str) -> Service:
     return next(one for one in chores.build(parts, database, keep=KEEP) if one.name == name)
 
@@ -227,13 +238,14 @@ async def test_a_chore_of_the_leader_changes_nothing_once_another_leads(
         await connection.execute(WORK[name])
         if not leads:
             assert await leader.acquire(connection, NEW, lease_seconds=60) is not None
-        before = await everything(connection)
+        before = await everything(connection), files(parts)
     try:
         await chore(parts, us.database, name).tick()
     except* NotLeading:
         assert not leads
     async with database.connection() as connection:
-        assert (await everything(connection) != before) is leads
+        after = await everything(connection), files(parts)
+    assert (after != before) is leads
     await parts.transport.close()
 
 

@@ -139,6 +139,14 @@ async def test_what_is_almost_a_digest_is_none(
     assert (await ask(client, "GET", f"{BASE}/blobs/{DIGEST}")).status == 404
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_body_that_is_not_in_its_encoding_is_refused(client: Client, method: str) -> None:
+    begun = await ask(client, "POST", f"{BASE}/blobs/uploads/")
+    path = {"PUT": f"{BASE}/manifests/x", "PATCH": begun.headers["Location"]}[method]
+    answer = await ask(client, method, path, b"[no such thing]", Content_Encoding="gzip")
+    assert (answer.status, answer.code) == (400, "SIZE_INVALID")
+
+
 @pytest.mark.parametrize("bomb", BOMBS)
 async def test_a_manifest_that_is_dear_to_read_is_refused(client: Client, bomb: str) -> None:
     path = f"{BASE}/manifests/latest"

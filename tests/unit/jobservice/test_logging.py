@@ -27,6 +27,8 @@ from jobservice.domain import redaction
         ('{"auths": {"r.example": {"auth": "aHVudGVyMg=="}}}', "aHVudGVyMg"),
         ("https://s3/b?X-Amz-Credential=AKIA%2F2026&X-Amz-Security-Token=hunter2", "hunter2"),
         ("https://cdn/x?Expires=1&Signature=hunter2&Key-Pair-Id=K", "hunter2"),
+        ("login failed: password=hunter2, user=joe", "hunter2"),
+        ("registry said REGISTRY_PASSWORD=hunter2", "hunter2"),
         ("https://blob.core.windows.net/c?sv=1&sig=abcdef", "abcdef"),
     ],
 )
@@ -53,6 +55,7 @@ def test_secrets_are_cut_out_by_the_name_of_the_field_at_any_depth() -> None:
         "sha256:" + "a" * 64,
         "https://host:5000/v2/library/alpine/manifests/3.20?n=100",
         "the basic idea",
+        "no token= and no password was given",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -60,7 +63,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["://a:", "://a@", "a:", "?x-", "bearer ", '"auth" : "', "cookie: "]
+    "piece", ["token", "token=", "://a:", "://a@", "a:", "?x-", "bearer ", '"auth" : "', "cookie: "]
 )
 def test_no_text_makes_redaction_slow(piece: str) -> None:
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,12 @@ class Answer:
     def messages(self) -> str:
         """What an error answer says, as one text."""
         return " | ".join(error["message"] for error in self.json["errors"])
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where Link leads, by relation; paths for a caller."""
+        found = re.findall(r'<([^>]+)>; rel="(\w+)"', self.headers.get("Link", ""))
+        return {relation: f"/{link}" for link, relation in found}
 
     @property
     def code(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import product
 from urllib.parse import quote
 
@@ -73,7 +72,7 @@ async def test_sql_in_q_is_text(admin: Caller) -> None:
 
 
 async def test_a_cursor_that_is_none_is_refused(admin: Caller) -> None:
-    for path, word in product(LISTS[:3], ["x", "e30", "a" * 4096, "a" * 5000, INJECTION]):
+    for path, word in product(LISTS, ["x", "e30", "a" * 4096, "a" * 5000, INJECTION]):
         answer = await admin.get(f"{path}?cursor={quote(word)}")
         assert answer.status == 400
         assert answer.messages.startswith("cursor: ")
@@ -83,12 +82,12 @@ async def test_a_list_is_walked_by_its_links(admin: Caller, database: Database) 
     async with database.connection() as connection:
         await history.write(connection, executions=45, tasks=200, large=50)
     seen: list[int] = []
-    path = "/api/v2.0/replication/executions?page_size=10&sort=-end_time"
+    path = "//api/v2.0/replication/executions?page_size=10&sort=-end_time"
     while path:
-        page = await admin.get(f"/{path}")
+        page = await admin.get(path)
         assert page.headers["X-Total-Count"] == "45"
         seen += [row["id"] for row in page.json]
-        path = links(page.headers.get("Link", "")).get("next", "")
+        path = page.links.get("next", "")
     assert len(seen) == len(set(seen)) == 45
 
 
@@ -96,9 +95,9 @@ async def test_a_cursor_belongs_to_its_order(admin: Caller, database: Database) 
     async with database.connection() as connection:
         await history.write(connection, executions=12, tasks=50, large=20)
     first = await admin.get("/replication/executions")
-    onwards = links(first.headers["Link"])["next"]
-    assert (await admin.get(f"/{onwards}")).status == 200
-    refused = await admin.get(f"/{onwards}&sort=start_time")
+    onwards = first.links["next"]
+    assert (await admin.get(onwards)).status == 200
+    refused = await admin.get(f"{onwards}&sort=start_time")
     assert refused.status == 400
     assert "none of this list in this order" in refused.messages
 
@@ -124,7 +123,3 @@ async def test_executions_of_others_are_none_of_replications(admin: Caller, jobs
     ):
         assert (answer.status, answer.code) == (404, "NOT_FOUND")
     assert (await admin.get("/replication/executions")).json == []
-
-
-def links(header: str) -> dict[str, str]:
-    return {relation: link for link, relation in re.findall(r'<([^>]+)>; rel="(\w+)"', header)}

@@ -162,6 +162,14 @@ async def test_a_body_that_is_no_json_object_is_refused(
     assert (answer.status, answer.code) == (status, code)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_in_its_encoding_is_refused(admin: Caller, encoding: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    answer = await admin.post("/pauses", data=io.BytesIO(b"[no such thing]"), headers=headers)
+    assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+    assert answer.messages.startswith("body: ")
+
+
 async def test_unknown_names_cannot_break_the_warning(admin: Caller) -> None:
     names = {f'é"\\{n}\r\nX-Evil: 1': 1 for n in range(30)}
     answer = await admin.post("/projects", {"project_name": "a", **names})

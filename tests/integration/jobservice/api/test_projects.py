@@ -99,7 +99,22 @@ async def test_projects_are_listed(admin: Caller) -> None:
     assert await names("q=public=true,name=~a") == ["alpha", "library"]
     paged = await admin.get("/projects?page_size=2&page=2")
     assert (paged.headers["X-Total-Count"], len(paged.json)) == ("3", 1)
-    assert (await admin.get("/projects?q=public={true}")).status == 400
+    assert await names("q=public={true}") == ["alpha", "library"]
+    assert await names("sort=-creation_time") == ["beta", "alpha", "library"]
+    assert await names("owner=admin") == ["alpha", "beta", "library"]
+    assert await names("q=owner_name={nobody}") == []
+
+
+async def test_projects_are_walked_by_links_while_others_come(admin: Caller) -> None:
+    for number in range(5):
+        await admin.post("/projects", {"project_name": f"p{number}"})
+    first = await admin.get("/projects?page_size=3")
+    await admin.post("/projects", {"project_name": "aaa"})
+    second = await admin.get(first.links["next"])
+    assert [one["name"] for one in first.json] == ["library", "p0", "p1"]
+    assert [one["name"] for one in second.json] == ["p2", "p3", "p4"]
+    back = await admin.get(second.links["prev"])
+    assert back.json == first.json
 
 
 async def test_a_project_becomes_public_and_private_again(admin: Caller, nobody: Caller) -> None:

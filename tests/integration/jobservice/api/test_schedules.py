@@ -278,6 +278,50 @@ async def test_schedules_are_found_sorted_and_paged(admin: Caller, remote: int) 
     assert 'rel="next"' in page.headers["Link"]
     found = await admin.get("/schedules", params={"q": "vendor_id=2"})
     assert [one["cron"] for one in found.json] == ["0 1 3 * * *"]
+    onwards = await admin.get(page.links["next"])
+    assert [one["vendor_id"] for one in onwards.json] == [1]
+
+
+async def test_schedules_are_found_by_what_they_start(admin: Caller, remote: int) -> None:
+    await admin.post(POLICIES, policy(remote))
+    purge = {
+        "schedule": {"type": "Daily", "cron": NIGHTLY},
+        "parameters": {"audit_retention_hour": 24},
+    }
+    assert (await admin.post("/system/purgeaudit/schedule", purge)).status == 201
+    everything = [one["vendor_type"] for one in (await admin.get("/schedules")).json]
+    assert len(everything) == 2
+    for q, expected in (
+        ("vendor_type=REPLICATION", ["REPLICATION"]),
+        ("vendor_type=replication", ["REPLICATION"]),
+        ("vendor_type=~Repl", ["REPLICATION"]),
+        (f"vendor_type={{{' '.join(everything)}}}", everything),
+        ("vendor_type=SCAN_ALL", []),
+    ):
+        found = await admin.get("/schedules", params={"q": q})
+        assert [one["vendor_type"] for one in found.json] == expected, q
+    assert (await admin.get("/schedules", params={"q": "vendor_type=[A~Z]"})).status == 400
+
+
+async def test_fire_times_are_walked_by_links(
+    admin: Caller, remote: int, database: Database
+) -> None:
+    await admin.post(POLICIES, policy(remote))
+    (schedule,) = await schedules(admin)
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO jobservice.schedule_fires (schedule_id, fire_time, fired_at, outcome,"
+            " detail) SELECT $1, now() - day * interval '1 day', now(), 'skipped', 'no ' || day"
+            " FROM generate_series(1, 7) AS day",
+            schedule["id"],
+        )
+    path, details = f"/schedules/{schedule['id']}/fires?page_size=3", []
+    while path:
+        page = await admin.get(path)
+        assert page.headers["X-Total-Count"] == "7"
+        details += [fire["detail"] for fire in page.json]
+        path = page.links.get("next", "")
+    assert details == [f"no {day}" for day in range(1, 8)]
 
 
 async def test_nobody_else_sees_schedules(nobody: Caller, stranger: Caller) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from database.pool import Database
-from jobservice.store import logs
+from jobservice.domain.task import NewTask
+from jobservice.store import logs, planning
 from jobservice.store.logs import Chunk
 from tests.integration.jobservice.api.caller import Caller
 from tests.integration.jobservice.api.test_events import following_at
-from tests.integration.jobservice.conftest import Jobs, Worker
+from tests.integration.jobservice.conftest import ERROR, Jobs, Worker, claimed
 
 
 async def test_a_timeline_has_every_step_with_time_worker_and_reason(
@@ -37,6 +38,31 @@ async def test_a_timeline_has_every_step_with_time_worker_and_reason(
     assert [step["attempt"] for step in steps][-1] == 2
     assert steps[2]["worker_id"] > 0
     assert "once" in steps[3]["reason"]
+
+
+async def test_what_a_plan_could_not_plan_says_so_and_why(
+    admin: Caller, database: Database, jobs_at: Jobs
+) -> None:
+    execution_id = await jobs_at.start([])
+    async with database.transaction() as connection:
+        plan_id = await connection.fetchval(
+            "UPDATE jobservice.tasks SET status = 'queued', delivery = 1, dispatched_at = now()"
+            " WHERE execution_id = $1 RETURNING id",
+            execution_id,
+        )
+        plan = await claimed(connection, plan_id, 1)
+        assert plan is not None
+        task = NewTask(job_type="act", queue="transfer", parameters={})
+        settled = [planning.Settled(task=task, error=ERROR)]
+        page = planning.PlanPage(number=1, settled=settled, checkpoint={})
+        await planning.write_page(connection, plan, page)
+    (shown,) = (await admin.get("/tasks?job_type=act")).json
+    assert (shown["status"], shown["reason"]) == ("failed", ERROR.message)
+    (step,) = (await admin.get(f"/tasks/{shown['id']}/timeline")).json
+    assert (step["becomes"], step["reason"]) == ("failed", "settled by its plan")
+    await admin.post(f"/tasks/{shown['id']}/retry")
+    steps = (await admin.get(f"/tasks/{shown['id']}/timeline")).json
+    assert [one["becomes"] for one in steps] == ["failed", "pending"]
 
 
 async def test_a_task_that_is_not_there_has_no_history(admin: Caller) -> None:

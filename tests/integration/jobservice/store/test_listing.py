@@ -107,17 +107,67 @@ async def test_counters_tell_how_many_tasks_match(database: Database) -> None:
         assert len(found.items) == min(total, 100)
 
 
-async def test_the_tasks_of_a_large_execution_have_one_order(
+async def test_the_tasks_of_a_large_execution_are_sorted_by_one_field(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.connection() as connection:
         await history.write(connection, executions=5, tasks=100, large=80)
     monkeypatch.setattr(executions, "SORT_LIMIT", 79)
-    by_time = Listing(order=(Order(field="start_time"),))
-    with pytest.raises(InvalidRequest, match="by id only"):
-        await executions.tasks_page(database, 1, by_time)
-    assert (await executions.tasks_page(database, 2, by_time)).total == 5
-    assert (await executions.tasks_page(database, 1, Listing())).total == 80
+    start, end = Order(field="start_time"), Order(field="end_time")
+    found = await executions.tasks_page(database, 1, Listing(order=(start,), page_size=100))
+    times = [task.started_at for task in found.items]
+    assert times == sorted(times, key=str)
+    assert (found.total, len(times)) == (80, 80)
+    with pytest.raises(InvalidRequest, match="by one field only"):
+        await executions.tasks_page(database, 1, Listing(order=(start, end)))
+    assert (await executions.tasks_page(database, 2, Listing(order=(start, end)))).total == 5
+
+
+# Of every status some, begun or not, some at the same time.
+MIXED = """
+UPDATE jobservice.tasks SET ended_at = date_trunc('minute', ended_at) WHERE id % 3 = 0;
+UPDATE jobservice.tasks SET started_at = NULL WHERE id % 11 = 0;
+INSERT INTO jobservice.tasks (execution_id, job_type, queue, page, ordinal, status, dispatched_at,
+                              not_before, lease_until, worker_id, started_at)
+SELECT 1, 'act', 'transfer', 2, place, status,
+       CASE WHEN status = 'queued' THEN now() END, CASE WHEN status = 'retrying' THEN now() END,
+       CASE WHEN status = 'running' THEN now() END, CASE WHEN status = 'running' THEN 1 END,
+       CASE WHEN place % 2 = 0 THEN now() - place % 5 * interval '1 hour' END
+FROM generate_series(1, 60) AS place, LATERAL (
+    SELECT (ARRAY['pending', 'queued', 'retrying', 'running'])[1 + place % 4] AS status
+) AS turn;
+UPDATE jobservice.executions SET total = total + 60, plan_status = NULL WHERE id = 1;
+"""
+
+
+@pytest.mark.parametrize("status", [None, "pending", "failed"])
+@pytest.mark.parametrize("way", ["", "DESC"])
+@pytest.mark.parametrize("field", ["id", "start_time", "end_time"])
+async def test_the_tasks_of_an_execution_are_in_any_order_and_paged_by_cursor(
+    connection: Connection, field: str, way: str, status: str | None
+) -> None:
+    await connection.execute(MIXED)
+    sort = {
+        "id": "id",
+        "start_time": "coalesce(started_at, created_at)",
+        "end_time": "coalesce(ended_at, timestamptz '9999-12-31')",
+    }[field]
+    rows = await connection.fetch(
+        "SELECT id FROM jobservice.tasks WHERE execution_id = 1"  # noqa: S608  ours
+        f" AND ($1::text IS NULL OR status = $1) ORDER BY {sort} {way}, id {way}",
+        status,
+    )
+    conditions = (AnyOf(field="status", values=(status,)),) if status else ()
+    order = (Order(field=field, descending=bool(way)),)
+    listing = Listing(conditions=conditions, order=order, page_size=13)
+    found = [await tasks_store.page(connection, 1, listing)]
+    while (after := found[-1].after) is not None:
+        found.append(await tasks_store.page(connection, 1, replace(listing, cursor=after)))
+    assert [task.id for page in found for task in page.items] == [row["id"] for row in rows]
+    before = replace(listing, cursor=found[-1].before)
+    assert ids(await tasks_store.page(connection, 1, before)) == ids(found[-2])
+    by_number = replace(listing, page=2)
+    assert ids(await tasks_store.page(connection, 1, by_number)) == ids(found[1])
 
 
 def scans(node: dict[str, Any]) -> list[tuple[str, str]]:
@@ -137,13 +187,13 @@ async def plan(
 
 STATUSES = (("succeeded",), ("failed",), ("running",), WAITING)
 NARROWED: list[tuple[Condition, ...]] = [
-    (),
+    (tasks_store.EVERY_STATUS,),
     *((AnyOf(field="status", values=values),) for values in STATUSES),
 ]
 
 
 @pytest.mark.parametrize("conditions", NARROWED, ids=str)
-@pytest.mark.parametrize("order", ORDERS[:2], ids=str)
+@pytest.mark.parametrize("order", [*ORDERS[:2], *ORDERS[3:5]], ids=str)
 async def test_no_page_of_tasks_reads_the_whole_table(
     database: Database, conditions: tuple[Condition, ...], order: tuple[Order, ...]
 ) -> None:
@@ -206,7 +256,17 @@ async def test_tasks_of_all_executions_are_found_by_type_and_status(
             assert found.total == total
             assert found.searched is None
             assert (found.after is not None) is (found.total > 1)
-        by_worker = Listing(conditions=(Equals(field="worker_id", value=7),), order=latest)
-        assert (await tasks_store.page_of_all(connection, by_worker)).total == 0
+        by_worker = (Equals(field="worker_id", value=7),)
+        found = await tasks_store.page_of_all(
+            connection, Listing(conditions=by_worker, order=latest)
+        )
+        assert {task.worker_id for task in found.items} == {7}
+        assert found.total == await connection.fetchval(
+            "SELECT count(*) FROM jobservice.tasks WHERE worker_id = 7"
+        )
+        assert found.searched is None
+        of_type = (*by_worker, Equals(field="job_type", value="act"))
+        found = await tasks_store.page_of_all(connection, Listing(conditions=of_type, order=latest))
+        assert found.total == 0
     with pytest.raises(InvalidRequest, match="by id"):
         await tasks.page(database, Listing(order=(Order(field="start_time"),)))

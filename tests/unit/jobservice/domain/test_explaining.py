@@ -112,7 +112,8 @@ STATE = EndpointState(
         (
             {
                 "status": TaskStatus.RETRYING,
-                "attempt": 3,
+                "attempt": 4,
+                "attempts": 6,
                 "not_before": LATER,
                 "error": "502 Bad Gateway",
             },
@@ -122,7 +123,7 @@ STATE = EndpointState(
         (
             {"status": TaskStatus.RETRYING, "attempt": 3, "attempts": None},
             Code.RETRYING,
-            "retry 3 in 0 s",
+            "retry 2 in 0 s",
         ),
         ({"status": TaskStatus.QUEUED}, Code.QUEUED, "queued in Redis since 2026-01-01 12:00:00"),
         (
