@@ -24,7 +24,15 @@ from config.errors import InvalidSettings
 PREFIX = "TRANSSHIP_"
 DEFAULTS = Path(__file__).with_name("default.toml")
 FILE_SUFFIX = "_file"
-SECRETS = ("postgres_dsn", "redis_dsn", "secret_key", "admin_password", "metrics_token")
+SECRETS = (
+    "postgres_dsn",
+    "redis_dsn",
+    "secret_key",
+    "admin_password",
+    "metrics_token",
+    "s3_access_key",
+    "s3_secret_key",
+)
 # Read by the command line, not by a server.
 CLIENT_VARIABLES = ("CONFIG", "URL", "USERNAME", "PASSWORD", "PASSWORD_FILE", "CONTEXTS")
 # Kubernetes adds these for every Service in the namespace, also for one named `transship`.
@@ -60,6 +68,14 @@ class Settings(pydantic.BaseModel):
     admin_password: SecretStr | None = None
     data: str
     storage: str
+    storage_redirect: bool
+    storage_reserve_percent: int = Field(ge=0, le=50)
+    storage_reserve_mebibytes: int = Field(ge=0, le=1_000_000_000)
+    s3_endpoint: str
+    s3_region: str
+    s3_path_style: bool
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
     listen: str
     listen_shared: bool
     external_url: str
@@ -87,7 +103,14 @@ class Settings(pydantic.BaseModel):
     @property
     def storage_path(self) -> Path | None:
         """The folder that `storage` names; None when it names none."""
-        return Path(unquote(urlsplit(self.storage).path)) if self.storage else None
+        url = urlsplit(self.storage)
+        return Path(unquote(url.path)) if url.scheme == "file" else None
+
+    @property
+    def storage_bucket(self) -> tuple[str, str] | None:
+        """The bucket that `storage` names and the prefix within; None when it names none."""
+        url = urlsplit(self.storage)
+        return (url.netloc, unquote(url.path).strip("/")) if url.scheme == "s3" else None
 
     @field_validator("secret_key", "hook_allowed_networks", "trusted_proxies", mode="before")
     @classmethod
@@ -115,7 +138,7 @@ class Settings(pydantic.BaseModel):
             raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:8080")
         return value
 
-    @field_validator("external_url")
+    @field_validator("external_url", "s3_endpoint")
     @classmethod
     def _http_url(cls, value: str) -> str:
         url = urlsplit(value)
@@ -129,11 +152,21 @@ class Settings(pydantic.BaseModel):
     @classmethod
     def _known_storage(cls, value: str) -> str:
         url = urlsplit(value)
-        if url.scheme == "s3":
-            raise ValueError("storage on S3 is not built yet; name a folder, file:///path")
-        if value and (url.scheme != "file" or url.netloc or not url.path.startswith("/")):
-            raise ValueError(f"{value!r} is not file:///path")
+        if value and not (
+            (url.scheme == "file" and not url.netloc and url.path.startswith("/"))
+            or (url.scheme == "s3" and url.netloc and not url.query)
+        ):
+            raise ValueError(f"{value!r} is not file:///path or s3://bucket/prefix")
         return value
+
+    @model_validator(mode="after")
+    def _s3_as_a_whole(self) -> Self:
+        if bool(self.s3_access_key) != bool(self.s3_secret_key):
+            raise ValueError("s3_access_key and s3_secret_key are given together or not at all")
+        given = [name for name, value in self if name.startswith("s3_") and value]
+        if given and self.storage_bucket is None:
+            raise ValueError(f"{', '.join(given)}: storage is no bucket (s3://bucket/prefix)")
+        return self
 
     @field_validator("postgres_dsn")
     @classmethod

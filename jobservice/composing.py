@@ -16,12 +16,14 @@ from database import migrations, sealing
 from database.errors import MigrationMissing
 from database.pool import Database
 from database.sealing import Keyring
+from jobservice import storing
 from jobservice.connecting import Connector
 from protocol.guard import Guard
 from protocol.surroundings import Surroundings
 from protocol.transport import Timeouts, Transport
+from registry.reserve import Reserve
 from registry.service import Registry
-from registry.storage.filesystem import FilesystemStorage
+from registry.storage.driver import Storage
 
 NEEDED = ("postgres_dsn", "redis_dsn", "storage", "secret_key")
 # Receivers answer at once; what hangs would hold up the messages to others.
@@ -40,8 +42,7 @@ class Parts:
     keyring: Keyring
     transport: Transport
     hook_transport: Transport
-    storage: FilesystemStorage
-    storage_path: Path
+    storage: Storage
     registry: Registry
     connector: Connector
 
@@ -68,32 +69,37 @@ async def composed(
     try:
         async with database.connection() as connection:
             await sealing.check_canary(connection, keyring)
-        storage_path = settings.storage_path or Path()
-        storage = FilesystemStorage(storage_path)
-        registry = Registry(database, storage)
-        yield Parts(
-            settings=settings,
-            postgres_dsn=postgres,
-            redis_dsn=redis,
-            database=database,
-            keyring=keyring,
-            transport=transport,
-            hook_transport=hook_transport,
-            storage=storage,
-            storage_path=storage_path,
-            registry=registry,
-            connector=Connector(
+        async with storing.opened(settings, surroundings) as storage:
+            registry = Registry(database, storage, reserve=_reserve(settings))
+            yield Parts(
+                settings=settings,
+                postgres_dsn=postgres,
+                redis_dsn=redis,
                 database=database,
                 keyring=keyring,
                 transport=transport,
-                local_registry=registry,
-                layout_roots=settings.layout_roots,
-            ),
-        )
+                hook_transport=hook_transport,
+                storage=storage,
+                registry=registry,
+                connector=Connector(
+                    database=database,
+                    keyring=keyring,
+                    transport=transport,
+                    local_registry=registry,
+                    layout_roots=settings.layout_roots,
+                ),
+            )
     finally:
         await transport.close()
         await hook_transport.close()
         await database.close()
+
+
+def _reserve(settings: Settings) -> Reserve:
+    return Reserve(
+        percent=settings.storage_reserve_percent,
+        least_bytes=settings.storage_reserve_mebibytes * 1024 * 1024,
+    )
 
 
 def own_servers(*dsns: str) -> frozenset[tuple[str, int]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 from database.errors import DatabaseUnavailable
 from database.pool import Database
@@ -13,6 +11,8 @@ from jobservice.health import Health, Unhealthy
 from jobservice.queue import TaskQueue
 from jobservice.store import workers
 from jobservice.tls import ServerTls
+from registry.errors import RegistryStorageError
+from registry.service import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Probes:
 
     database: Database
     queue: TaskQueue
-    storage_path: Path
+    local_registry: Registry
     server_tls: ServerTls | None = None
 
     def health(self) -> Health:
@@ -33,6 +33,7 @@ class Probes:
                 "database": self.postgres,
                 "redis": self.redis,
                 "registry": self.registry,
+                "storage": self.storage,
                 "jobservice": self.jobservice,
                 **ours,
             }
@@ -58,8 +59,16 @@ class Probes:
 
     async def registry(self) -> None:
         """Look whether this registry's storage is there."""
-        if not await asyncio.to_thread(self.storage_path.is_dir):
-            raise Unhealthy("the storage of this registry is not there")
+        try:
+            await self.local_registry.storage.check()
+        except RegistryStorageError as error:
+            raise Unhealthy("the storage of this registry is not there") from error
+
+    async def storage(self) -> None:
+        """Look whether there is room, and for a while to come."""
+        admission = self.local_registry.admission
+        if warning := admission.reserve.warning(await admission.room()):
+            raise Unhealthy(warning)
 
     async def jobservice(self) -> None:
         """Look for a worker that lives."""

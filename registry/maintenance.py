@@ -31,13 +31,15 @@ async def expire_uploads(database: Database, storage: Storage) -> int:
     return len(expired)
 
 
-async def sweep_partials(database: Database, storage: Storage) -> int:
-    """Remove partial objects of which no row knows and that are a day old; return how many.
+async def sweep_partials(
+    database: Database, storage: Storage, *, older_than: timedelta = ABANDONED_AFTER
+) -> int:
+    """Remove old partial objects of which no row knows; return how many.
 
     Crashes leave them: the row of an upload goes before its bytes do.
     """
     count = 0
-    oldest = datetime.now(UTC) - ABANDONED_AFTER
+    oldest = datetime.now(UTC) - older_than
     async for page in storage.partials():
         old = [partial for partial in page if partial.touched_at < oldest]
         async with database.connection() as connection:

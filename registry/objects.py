@@ -26,9 +26,10 @@ class Objects:
         self, blob: Blob, digest: Digest, *, offset_bytes: int = 0, length_bytes: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a blob that was found; raise a refusal UNAVAILABLE."""
+        length = blob.size_bytes - offset_bytes if length_bytes is None else length_bytes
         with self.refusing(digest):
             async with self.storage.read(
-                blob.stored, offset_bytes=offset_bytes, length_bytes=length_bytes
+                blob.stored, offset_bytes=offset_bytes, length_bytes=length
             ) as chunks:
                 yield chunks
 

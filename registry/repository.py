@@ -19,6 +19,7 @@ from protocol.descriptor import Descriptor
 from protocol.digest import Algorithm, Digest
 from protocol.errors import RegistryError
 from registry import accepting, names, reader
+from registry.admission import Admission
 from registry.contents import Contents
 from registry.local_upload import LocalUpload
 from registry.metadata import blobs, manifests, repositories, tags, uploads
@@ -49,11 +50,15 @@ class LocalRepository(RepositoryReader):
         principal: Principal,
         *,
         parser: Parser,
+        admission: Admission,
     ) -> None:
         """Raise a refusal NAME_INVALID."""
         super().__init__(database, storage, name, principal)
         self._parser = parser
-        self.uploads = UploadStore(database=database, storage=storage, repository=name)
+        self._admission = admission
+        self.uploads = UploadStore(
+            database=database, storage=storage, repository=name, admission=admission
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -79,9 +84,13 @@ class LocalRepository(RepositoryReader):
             offset_bytes=0,
             algorithm=beginning.algorithm,
         )
+        await self._admission.want_change("begin upload", self._name)
+        if beginning.mount is not None:
+            async with self._database.connection() as connection:
+                if await self._mount(connection, beginning):
+                    return None
+        await self._admission.want_bytes("begin upload", self._name)
         async with self._database.connection() as connection:
-            if beginning.mount is not None and await self._mount(connection, beginning):
-                return None
             if await uploads.begin(connection, upload, repository=self._name):
                 return upload.id
             await self._ensure(connection)
@@ -130,6 +139,7 @@ class LocalRepository(RepositoryReader):
         MANIFEST_BLOB_UNKNOWN that names everything missing.
         """
         await self.require(Action.PUSH)
+        await self._admission.want_change("push manifest", self._name)
         manifest.digest.verify(manifest.body)
         for tag in tags:
             names.check_tag(tag)
@@ -153,6 +163,7 @@ class LocalRepository(RepositoryReader):
     async def delete_manifest(self, digest: Digest) -> None:
         """Remove a manifest and its tags; raise a refusal UNSUPPORTED while an index names it."""
         await self.require(Action.DELETE)
+        await self._admission.want_change("delete", self._name)
 
         async def work(connection: pool.Connection) -> bool:
             return await manifests.delete(
@@ -179,6 +190,7 @@ class LocalRepository(RepositoryReader):
     async def delete_tag(self, tag: str) -> None:
         """Remove a tag and nothing else."""
         await self.require(Action.DELETE)
+        await self._admission.want_change("delete", self._name)
         names.check_tag(tag)
         async with self._database.connection() as connection:
             deleted = await tags.delete(connection, self._name, tag, by=self._principal.username)
@@ -190,6 +202,7 @@ class LocalRepository(RepositoryReader):
     async def delete_blob(self, digest: Digest) -> None:
         """Take a blob from this repository; raise a refusal UNSUPPORTED while it is needed."""
         await self.require(Action.DELETE)
+        await self._admission.want_change("delete", self._name)
         try:
             async with self._database.connection() as connection:
                 deleted = await blobs.unlink(connection, self._name, digest)

@@ -9,10 +9,12 @@ from access.identity import Principal
 from access.projects import Project
 from database.pool import Database
 from registry import names
+from registry.admission import Admission
 from registry.errors import refusal
 from registry.metadata import repositories
 from registry.parsing import Parser
 from registry.repository import LocalRepository
+from registry.reserve import Reserve
 from registry.storage.driver import Storage
 from registry.uses import UseBuffer
 
@@ -20,15 +22,25 @@ from registry.uses import UseBuffer
 class Registry:
     """Repositories on one database and one storage. `uses` is what clients used since a moment."""
 
-    def __init__(self, database: Database, storage: Storage) -> None:
+    def __init__(
+        self, database: Database, storage: Storage, *, reserve: Reserve | None = None
+    ) -> None:
         self._database = database
-        self._storage = storage
+        self.storage = storage
         self.uses = UseBuffer()
         self._parser = Parser()
+        self.admission = Admission(database=database, storage=storage, reserve=reserve or Reserve())
 
     def repository(self, name: str, principal: Principal) -> LocalRepository:
         """Return a repository, there or not, as `principal` sees it; raise NAME_INVALID."""
-        return LocalRepository(self._database, self._storage, name, principal, parser=self._parser)
+        return LocalRepository(
+            self._database,
+            self.storage,
+            name,
+            principal,
+            parser=self._parser,
+            admission=self.admission,
+        )
 
     async def repositories_page(
         self, principal: Principal, *, after: str, limit: int

@@ -13,6 +13,7 @@ from protocol.digest import Algorithm, Digest
 from protocol.errors import DigestMismatch, HashStateUnavailable
 from protocol.hashing import Hasher, HashState
 from registry import upload_hold
+from registry.admission import Admission
 from registry.errors import RegistryStorageError, StorageBusy, StorageFull, code_of, refusal
 from registry.metadata import blobs, uploads
 from registry.storage.driver import Partial, Storage
@@ -30,14 +31,16 @@ class UploadStore:
     database: Database
     storage: Storage
     repository: str
+    admission: Admission
 
     @contextlib.asynccontextmanager
     async def open(self, upload_id: uuid.UUID) -> AsyncIterator[OpenUpload]:
         """Hold an upload, alone; progress is saved at the end.
 
         Raise a refusal BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_INVALID, RANGE_INVALID (busy), DENIED
-        (storage full) or UNAVAILABLE.
+        (storage full, read only) or UNAVAILABLE.
         """
+        await self.admission.want_change(_OPERATION, self.repository)
         async with self._held(upload_id) as (hold, partial):
             if hold.row is None:
                 await partial.discard()
@@ -65,6 +68,7 @@ class UploadStore:
 
     async def cancel(self, upload_id: uuid.UUID) -> bool:
         """End an upload without a blob; say whether it was there."""
+        await self.admission.want_change("cancel upload", self.repository)
         async with self._held(upload_id) as (hold, partial):
             if hold.row is None:
                 await partial.discard()
@@ -120,7 +124,8 @@ class OpenUpload:
         self.offset_bytes = self._saved_bytes = row.offset_bytes
 
     async def append(self, chunks: AsyncIterator[bytes]) -> None:
-        """Append everything; what arrived before an error counts."""
+        """Append everything; what arrived before an error counts. Raise a refusal DENIED (full)."""
+        await self._store.admission.want_bytes(_OPERATION, self._store.repository)
         held: list[bytes] = []
         held_bytes = 0
         try:
@@ -155,7 +160,7 @@ class OpenUpload:
             await self.drop()
             raise DigestMismatch(expected=str(digest), actual=str(actual))
         self._hold.check()
-        await self._partial.publish(self.offset_bytes)
+        await self._partial.publish(self.offset_bytes, digest)
         self._ended = True
         async with self._store.database.connection() as connection:
             committed = await blobs.commit_upload(

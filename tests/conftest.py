@@ -21,6 +21,7 @@ import redis
 from database import migrations
 from database.pool import Database
 from jobservice.supervisor import embedded_postgres, embedded_valkey
+from tests.fakes import s3
 
 TEMPLATE = "template_migrated"
 
@@ -104,6 +105,20 @@ def valkey_url(valkey: embedded_valkey.EmbeddedValkey) -> str:
     with redis.Redis.from_url(valkey.dsn()) as client:
         client.flushall()
     return valkey.dsn()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """URL of an S3."""
+    with s3.running() as url:
+        yield url
+
+
+@pytest.fixture
+async def s3_proxy(moto: str) -> AsyncIterator[s3.Proxy]:
+    """A way to it that may fail."""
+    async with s3.proxied(moto) as proxy:
+        yield proxy
 
 
 async def _as_admin(postgres: embedded_postgres.EmbeddedPostgres, statement: str) -> None:

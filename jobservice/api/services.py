@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from access.authentication import Authenticator
 from database.pool import Database
@@ -15,6 +14,7 @@ from jobservice.hooks import Hooks
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.projects import Projects
+from registry.service import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,6 @@ class Installation:
 
     version: str
     external_url: str
-    storage_path: Path
     metrics_token: str = field(default="", repr=False)
 
 
@@ -41,4 +40,5 @@ class Services:
     follower: Follower
     health: Health
     installation: Installation
+    registry: Registry
     rates: RateLimits | None = None

@@ -143,7 +143,7 @@ def _services(
 ) -> Services:
     token = parts.settings.metrics_token
     probes = Probes(
-        database=parts.database, queue=tasks, storage_path=parts.storage_path, server_tls=tls
+        database=parts.database, queue=tasks, local_registry=parts.registry, server_tls=tls
     )
     return Services(
         database=parts.database,
@@ -160,10 +160,10 @@ def _services(
         rates=rates,
         follower=Follower(parts.database),
         health=probes.health(),
+        registry=parts.registry,
         installation=Installation(
             version=metadata.version("transship"),
             external_url=parts.settings.external_url,
-            storage_path=parts.storage_path,
             metrics_token=token.get_secret_value() if token else "",
         ),
     )

@@ -10,12 +10,15 @@ from typing import Annotated
 
 import typer
 
+from config import environment
 from config.settings import Settings
 from database.pool import Database
+from jobservice import storing
 from jobservice.cli import process_settings
 from jobservice.supervisor import household
 from jobservice.supervisor.household import Household
-from registry.storage.filesystem import FilesystemStorage
+from protocol.surroundings import Surroundings
+from registry.storage.driver import Storage
 
 NEEDED = ("postgres_dsn", "storage")
 CONNECTIONS = 6
@@ -30,7 +33,7 @@ class Installation:
 
     dsn: str = field(repr=False)
     database: Database
-    storage: FilesystemStorage
+    storage: Storage
 
 
 def settings_of(
@@ -54,11 +57,15 @@ async def opened(settings: Settings, *, name: str) -> AsyncIterator[Installation
     dsn = settings.postgres_dsn.get_secret_value() if settings.postgres_dsn else ""
     database = await Database.connect(dsn, application_name=name, max_size=CONNECTIONS)
     try:
-        yield Installation(dsn=dsn, database=database, storage=storage_of(settings))
+        async with storage_of(settings) as storage:
+            yield Installation(dsn=dsn, database=database, storage=storage)
     finally:
         await database.close()
 
 
-def storage_of(settings: Settings) -> FilesystemStorage:
-    """Return the storage that the settings name."""
-    return FilesystemStorage(settings.storage_path or Path())
+@asynccontextmanager
+async def storage_of(settings: Settings) -> AsyncIterator[Storage]:
+    """Open the storage that the settings name."""
+    surroundings = Surroundings.of(environment.read(), home=Path.home())
+    async with storing.opened(settings, surroundings) as storage:
+        yield storage

@@ -93,12 +93,12 @@ async def _restore(settings: Settings, wish: _Wish) -> tuple[Restored, list[str]
     dsn = settings.postgres_dsn.get_secret_value() if settings.postgres_dsn else ""
     target = Target(dsn=dsn, clients=programs.find_clients, replace=wish.replace)
     await restoring.check(target, manifest)
-    storage = installation.storage_of(settings)
-    objects = ObjectRestore(storage, place, folder / backup_place.OBJECTS, links=wish.links)
-    await objects.check(incomplete=wish.incomplete)
-    ticker = Ticker(lambda: f"{objects.done} of {manifest.objects} objects")
-    migrated = await restoring.restore(target, folder, manifest, objects, ticker.tick)
-    ticker.clear()
+    async with installation.storage_of(settings) as storage:
+        objects = ObjectRestore(storage, place, folder / backup_place.OBJECTS, links=wish.links)
+        await objects.check(incomplete=wish.incomplete)
+        ticker = Ticker(lambda: f"{objects.done} of {manifest.objects} objects")
+        migrated = await restoring.restore(target, folder, manifest, objects, ticker.tick)
+        ticker.clear()
     await _check_key(settings)
     return objects.restored, migrated
 

@@ -21,9 +21,11 @@ from jobservice.cli import (
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
 from registry.care.distribution_storage import DistributionFolder
+from registry.care.errors import NotAdoptable
 from registry.care.importing import Import, Wish
 from registry.care.old_repository import Skipped
 from registry.care.taken import Taken
+from registry.storage.filesystem import FilesystemStorage
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="What this registry keeps its blobs in."
@@ -60,6 +62,8 @@ def import_storage(  # noqa: PLR0913 - one parameter for each option
 
     async def work() -> tuple[Taken, list[Skipped]]:
         async with installation.opened(settings, name="transship storage import") as opened:
+            if not isinstance(opened.storage, FilesystemStorage):
+                raise NotAdoptable("only a storage in a folder adopts another registry's folder")
             old = DistributionFolder(source, opened.storage)
             adoption = Import(opened.database, opened.storage, old, wish)
             return adoption.taken, [skipped async for skipped in _told(adoption, quiet=as_json)]

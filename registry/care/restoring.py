@@ -121,7 +121,7 @@ class ObjectRestore:
                     f"{self._place.path(found)} is damaged: its bytes are {hasher.digest()}, not "
                     f"{found.digest}; take it out to restore without it (--incomplete)"
                 )
-            await partial.publish(found.size_bytes)
+            await partial.publish(found.size_bytes, found.digest)
         finally:
             await partial.close()
 

@@ -100,8 +100,11 @@ class Partial(Protocol):
         """Hash the first `size_bytes` bytes again; only `publish` or `discard` may follow."""
         ...
 
-    async def publish(self, size_bytes: int) -> None:
-        """Make the first `size_bytes` bytes durable under the key. Raise StorageFull."""
+    async def publish(self, size_bytes: int, digest: Digest | None) -> None:
+        """Make the first `size_bytes` bytes durable under the key. Raise StorageFull.
+
+        `digest`, if known, is for a driver that cannot be sure what an earlier try made of them.
+        """
         ...
 
     async def discard(self) -> None:
@@ -177,8 +180,4 @@ class Storage(Protocol):
 
     async def delete_partial(self, partial: ListedPartial) -> None:
         """Remove a partial object that was listed; nothing happens if it is gone."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
         ...

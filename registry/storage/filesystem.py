@@ -24,7 +24,7 @@ from registry.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from registry.storage import files
+from registry.storage import files, threads
 from registry.storage.driver import ListedObject, ListedPartial, LocalFile, Room
 from registry.stored_object import StoredObject
 
@@ -143,9 +143,6 @@ class FilesystemStorage:
         """Remove the file."""
         await asyncio.to_thread(files.unlink, [self._partial / partial.handle])
 
-    async def close(self) -> None:
-        """Nothing is kept open."""
-
 
 class FilesystemPartial:
     """A partial file, open and locked."""
@@ -207,12 +204,12 @@ class FilesystemPartial:
         """Wait for the write under way, also when cancelled: the file must not change later."""
         pending, self._pending = self._pending, None
         if pending is not None:
-            await _finish(pending)
+            await threads.finished(pending)
 
     async def sync(self) -> None:
         """Write what the page cache still holds, in a thread; the file says the rest."""
         await self.settle()
-        await _finish(asyncio.get_running_loop().run_in_executor(None, self._sync))
+        await threads.finished(asyncio.get_running_loop().run_in_executor(None, self._sync))
 
     async def digest(self, algorithm: Algorithm, size_bytes: int) -> Digest:
         """Read and hash in a thread."""
@@ -227,12 +224,13 @@ class FilesystemPartial:
             offset += len(piece)
         return Digest(algorithm=algorithm, encoded=hashed.hexdigest())
 
-    async def publish(self, size_bytes: int) -> None:
+    async def publish(self, size_bytes: int, digest: Digest | None) -> None:
         """Fsync, rename, fsync the folder, in one thread."""
+        del digest
         assert self._key is not None  # noqa: S101 `resume` comes first
         await self.settle()
         if self._syncing is not None:
-            await _finish(self._syncing)
+            await threads.finished(self._syncing)
         await asyncio.to_thread(self._publish, self._final_path(self._key), size_bytes)
 
     def _publish(self, final: Path, size_bytes: int) -> None:
@@ -256,15 +254,6 @@ class FilesystemPartial:
             if self._syncing is not None:
                 await asyncio.wait([self._syncing])
             os.close(self._descriptor)
-
-
-async def _finish(future: asyncio.Future[None]) -> None:
-    """Wait to the end, whatever happens to the waiter: a thread cannot be stopped."""
-    try:
-        await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise
 
 
 def _open_locked(path: Path) -> int:

@@ -88,8 +88,10 @@ PURE = (
     "registry/http/ranges.py",
     "registry/metadata/digests.py",
     "registry/names.py",
+    "registry/reserve.py",
     "registry/storage/driver.py",
     "registry/uses.py",
+    "registry/storage/parts.py",
     "registry/stored_object.py",
     "replication/cursor.py",
     "replication/errors.py",
@@ -116,4 +118,7 @@ IMPURE = (
     "time",
     "random",
     "secrets",
+    "tempfile",
+    "aiobotocore",
+    "botocore",
 )

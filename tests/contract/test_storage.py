@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from protocol.digest import Algorithm, Digest
 from registry.errors import ObjectMissing, PartialLost, StorageBusy
+from registry.storage import s3 as s3_storage
 from registry.storage.driver import (
     ListedObject,
     ListedPartial,
@@ -21,11 +23,45 @@ from registry.storage.driver import (
 )
 from registry.storage.filesystem import FilesystemStorage
 from registry.stored_object import StoredObject
+from tests.fakes import s3
 
 
-@pytest.fixture(params=["filesystem"])
-def storage(tmp_path: Path) -> Storage:
+@pytest.fixture
+def folder(tmp_path: Path) -> Storage:
     return FilesystemStorage(tmp_path)
+
+
+@pytest.fixture
+async def bucket(s3_proxy: s3.Proxy) -> AsyncIterator[Storage]:
+    address = s3.address(s3_proxy.url)
+    await s3.make_bucket(address)
+    async with s3_storage.opened(address, redirects=False) as storage:
+        yield storage
+
+
+@pytest.fixture
+async def bucket_with_redirects(s3_proxy: s3.Proxy) -> AsyncIterator[Storage]:
+    address = s3.address(s3_proxy.url, prefix="some/prefix")
+    await s3.make_bucket(address)
+    async with s3_storage.opened(address, redirects=True) as storage:
+        yield storage
+
+
+@pytest.fixture
+async def failing_bucket(s3_proxy: s3.Proxy) -> AsyncIterator[Storage]:
+    """Every third call fails, each time in another way."""
+    address = s3.address(s3_proxy.url, tries=6)
+    await s3.make_bucket(address)
+    faults = itertools.cycle([s3.Fault.REFUSED, s3.Fault.CUT, s3.Fault.UNANSWERED, s3.Fault.BROKEN])
+    s3_proxy.restart(lambda call: next(faults) if call % 3 == 0 else None)
+    async with s3_storage.opened(address, redirects=False) as storage:
+        yield storage
+
+
+@pytest.fixture(params=["folder", "bucket", "bucket_with_redirects", "failing_bucket"])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    storage: Storage = request.getfixturevalue(request.param)
+    return storage
 
 
 class Upload:
@@ -40,7 +76,11 @@ class Upload:
 
     async def resume(self) -> Partial:
         partial = await self.storage.open_partial(self.id)
-        await partial.resume(self.stored.key, offset_bytes=self.offset_bytes, state=self.state)
+        try:
+            await partial.resume(self.stored.key, offset_bytes=self.offset_bytes, state=self.state)
+        except PartialLost:
+            await partial.close()
+            raise
         return partial
 
     async def append(self, content: bytes) -> None:
@@ -53,7 +93,7 @@ class Upload:
 
     async def publish(self) -> StoredObject:
         partial = await self.resume()
-        await partial.publish(self.offset_bytes)
+        await partial.publish(self.offset_bytes, None)
         await partial.close()
         return self.stored
 
@@ -157,7 +197,7 @@ async def test_what_is_stored_is_hashed_again_and_may_then_be_published(
     partial = await upload.resume()
     expected = Digest.of(content, Algorithm.SHA512)
     assert await partial.digest(Algorithm.SHA512, size) == expected
-    await partial.publish(size)
+    await partial.publish(size, None)
     await partial.close()
     assert await read(storage, upload.stored) == content
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from protocol.digest import Digest
 from registry.errors import StorageFull
 from registry.storage.filesystem import FilesystemPartial, FilesystemStorage
 
@@ -67,9 +68,9 @@ class _SmallPartial(FilesystemPartial):
         await self._inner.sync()
 
     @override
-    async def publish(self, size_bytes: int) -> None:
+    async def publish(self, size_bytes: int, digest: Digest | None) -> None:
         assert not self._closed
-        await self._inner.publish(size_bytes)
+        await self._inner.publish(size_bytes, digest)
         if self._room.dies_after_publish:
             raise Died
 

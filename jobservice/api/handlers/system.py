@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -66,18 +64,17 @@ async def system_info(call: Plain) -> web.Response:
         info.registry_url = info.external_url.partition("://")[2]
         info.project_creation_restriction = "adminonly"
         info.harbor_version = f"{HARBOR_VERSION}-transship-{installation.version}"
-        info.registry_storage_provider_name = "filesystem"
-        info.read_only = False
+        info.registry_storage_provider_name = call.services.registry.storage.provider
+        info.read_only = await call.services.registry.admission.is_read_only()
         info.notification_enable = False
     return answering.json(info)
 
 
 async def volumes(call: Plain) -> web.Response:
-    """Show the space where content is kept, in bytes."""
-    path = call.services.installation.storage_path
-    usage = await asyncio.to_thread(shutil.disk_usage, path)
-    storage = models.Storage(total=usage.total, free=usage.free)
-    return answering.json(models.SystemInfo(storage=[storage]))
+    """Show the space where content is kept, in bytes; nothing where there is no limit."""
+    room = await call.services.registry.admission.room()
+    found = [models.Storage(total=room.total_bytes, free=room.free_bytes)] if room else []
+    return answering.json(models.SystemInfo(storage=found))
 
 
 async def certificate(call: Plain) -> web.Response:

@@ -11,7 +11,7 @@ import os
 import pkgutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -210,7 +210,6 @@ async def parts(database: Database, dsn: str, valkey_url: str, tmp_path: Path) -
         transport=transport,
         hook_transport=transport,
         storage=storage,
-        storage_path=tmp_path,
         registry=registry,
         connector=Connector(
             database=database, keyring=keyring, transport=transport, local_registry=registry
@@ -220,7 +219,8 @@ async def parts(database: Database, dsn: str, valkey_url: str, tmp_path: Path) -
 
 def files(parts: Parts) -> list[Path]:
     """Return every file of the storage."""
-    return sorted(parts.storage_path.rglob("*"))
+    assert isinstance(parts.storage, FilesystemStorage)
+    return sorted(parts.storage.path(UUID(int=0)).parent.parent.parent.rglob("*"))
 
 
 def chore(parts: Parts, database: Database, name: str) -> Service:

@@ -131,7 +131,7 @@ async def test_who_asks_for_it_gets_the_new_certificate_at_once(
 async def test_what_cannot_be_used_changes_nothing_and_is_told_until_it_can(
     served: Served, tmp_path: Path, wrong: str, reason: str
 ) -> None:
-    probes = Probes(database=None, queue=None, storage_path=tmp_path, server_tls=served.tls)  # type: ignore[arg-type]  # only TLS is probed
+    probes = Probes(database=None, queue=None, local_registry=None, server_tls=served.tls)  # type: ignore[arg-type]  # only TLS is probed
     before = encoded(served.pair)
     await probes.tls()
     spoil(served, tmp_path, wrong)

@@ -84,13 +84,19 @@ def test_the_clients_own_variables_are_known() -> None:
     assert settings.warnings({"TRANSSHIP_URL": "x", "TRANSSHIP_PASSWORD": "y"}) == []
 
 
+S3_KEYS = {"s3_access_key", "s3_secret_key"}
+
+
 @pytest.mark.parametrize("secret", settings.SECRETS)
 def test_every_secret_can_come_from_a_file(tmp_path: Path, secret: str) -> None:
     value = {"postgres_dsn": "postgresql://h/d", "redis_dsn": "redis://h"}.get(secret, "hidden")
     file = tmp_path / "secret"
     file.write_text(value + "\n")
     variable = f"TRANSSHIP_{secret.upper()}_FILE"
-    assert getattr(settings.load({variable: str(file)}), secret)
+    others = dict.fromkeys(S3_KEYS - {secret}, "x") if secret in S3_KEYS else {}
+    given = {variable: str(file), "TRANSSHIP_STORAGE": "s3://bucket"}
+    given |= {f"TRANSSHIP_{name.upper()}": other for name, other in others.items()}
+    assert getattr(settings.load(given), secret)
     both = {variable: str(file), f"TRANSSHIP_{secret.upper()}": value}
     assert "given twice" in problems(both)
     file.unlink()
@@ -121,7 +127,7 @@ def test_a_wrong_secret_does_not_print_either() -> None:
         ("listen", "127.0.0.1:99999", "is not HOST:PORT"),
         ("external_url", "ftp://host", "is not http"),
         ("external_url", "https://host/path", "without a path"),
-        ("storage", "s3://bucket", "S3 is not built yet"),
+        ("storage", "s3:///prefix", "s3://bucket/prefix"),
         ("storage", "/path", "is not file:///path"),
         ("redis_dsn", "valkey://host", "must begin with redis://"),
         ("worker_slots", "0", "greater than or equal to 1"),
@@ -138,6 +144,20 @@ def test_a_value_that_cannot_be_is_refused(name: str, value: str, sentence: str)
 def test_all_problems_are_told_at_once() -> None:
     told = problems({"TRANSSHIP_LISTEN": "x", "TRANSSHIP_STORAGE": "y", "TRANSSHIP_ZONE": "!"})
     assert len(told.splitlines()) == 3
+
+
+def test_a_storage_is_a_folder_or_a_bucket() -> None:
+    folder = settings.load({"TRANSSHIP_STORAGE": "file:///a%20b"})
+    assert (folder.storage_path, folder.storage_bucket) == (Path("/a b"), None)
+    bucket = settings.load({"TRANSSHIP_STORAGE": "s3://bucket/some/prefix/"})
+    assert (bucket.storage_path, bucket.storage_bucket) == (None, ("bucket", "some/prefix"))
+
+
+def test_what_concerns_a_bucket_has_no_effect_without_one() -> None:
+    told = problems({"TRANSSHIP_STORAGE": "file:///a", "TRANSSHIP_S3_REGION": "eu-central-1"})
+    assert "s3_region: storage is no bucket" in told
+    half = {"TRANSSHIP_STORAGE": "s3://bucket", "TRANSSHIP_S3_ACCESS_KEY": "key"}
+    assert "together or not at all" in problems(half)
 
 
 def test_a_listener_that_others_reach_wants_encryption_or_a_word() -> None:

@@ -79,7 +79,6 @@ async def services(
     transport: Transport,
     hook_transport: Transport,
     local_registry: Registry,
-    tmp_path: Path,
 ) -> Services:
     await users.ensure_admin(database, PASSWORD)
     await users.create(database, username="nobody", password=PASSWORD)
@@ -95,11 +94,11 @@ async def services(
         hooks=Hooks(database=database, secrets=HookSecrets(keyring), transport=hook_transport),
         follower=Follower(database),
         metrics=Metrics(database),
+        registry=local_registry,
         health=Health(probes={"core": works, "database": works, "redis": broken}),
         installation=Installation(
             version="0.0.1",
             external_url="http://t.example:8080",
-            storage_path=tmp_path,
             metrics_token=METRICS_TOKEN,
         ),
     )

@@ -18,6 +18,8 @@ from jobservice.api.services import Services
 from jobservice.probing import Probes
 from jobservice.queue import TaskQueue
 from jobservice.supervisor.embedded_postgres import EmbeddedPostgres
+from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
 from tests.integration.jobservice.api.caller import PASSWORD, Answer, Caller
 
 PATIENCE_SECONDS = 0.3
@@ -48,7 +50,11 @@ async def client(
     services: Services, database: Database, valkey_url: str, tmp_path: Path
 ) -> AsyncIterator[TestClient[web.Request, web.Application]]:
     async with TaskQueue.connected(valkey_url) as queue:
-        probes = Probes(database=database, queue=queue, storage_path=tmp_path)
+        probes = Probes(
+            database=database,
+            queue=queue,
+            local_registry=Registry(database, FilesystemStorage(tmp_path)),
+        )
         app = web.Application()
         application.add_routes(app, dataclasses.replace(services, health=probes.health()))
         async with TestClient(TestServer(app)) as opened:
