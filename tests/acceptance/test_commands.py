@@ -280,8 +280,9 @@ async def test_what_one_policy_writes_here_another_copies_on(
         assert (await shell.run("policy", "run", "inward", "--watch")).returncode == ExitCode.OK
         wanted = {"inward/web": {"1.0"}, "inward/db": {"1.0"}}
         async with asyncio.timeout(60):
-            while {name: set(one.tags) for name, one in onward.repositories.items()} != wanted:
-                await asyncio.sleep(0.05)  # the fake has no signal for a tag
+            # The fake has no signal for a tag.
+            while {name: set(one.tags) for name, one in onward.repositories.items()} != wanted:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         found = await shell.json("execution", "list", "--policy", str(shown["id"]))
         for execution in found:
             assert execution["trigger"] == "event_based"

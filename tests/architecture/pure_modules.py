@@ -94,6 +94,7 @@ PURE = (
     "registry/storage/parts.py",
     "registry/stored_object.py",
     "replication/cursor.py",
+    "replication/deletion.py",
     "replication/errors.py",
     "replication/filters.py",
     "replication/graph.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.errors import Unsupported
+from protocol.errors import NotFound, Unsupported
 from replication import deletion
 from replication.deletion import Deletion, Fate
 from replication.errors import CopyFailed, Side
@@ -84,6 +84,12 @@ async def test_a_tag_that_says_something_else_at_the_destination_stays(rig: Dele
     other = rig.there.put_image("1.0", layers=(b"what somebody put there",))
     assert await rig.delete(gone) is Fate.OTHER
     assert rig.there.tags == {"1.0": str(other.digest)}
+
+
+async def test_what_somebody_else_deletes_at_the_same_time_is_gone(rig: DeletionRig) -> None:
+    rig.there.put_image("1.0")
+    rig.destination.faults["delete_tag"] = [refusal(NotFound, 404, "MANIFEST_UNKNOWN")]
+    assert await rig.delete(of(rig, "1.0")) is Fate.GONE
 
 
 async def test_a_destination_that_deletes_no_tags_is_named(rig: DeletionRig) -> None:
