@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from jobservice.cli import api_client, printing, timing, watching
+from jobservice.cli import api_client, policy_change, printing, timing, watching
 from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import UsageError
+from jobservice.cli.policy_change import Change, Timing
 
 PATH = "/replication/policies"
 EXECUTIONS = "/replication/executions"
@@ -32,6 +33,21 @@ app = typer.Typer(
 )
 Name = Annotated[str, typer.Argument(metavar="NAME|ID")]
 
+_END = "`local` is the server's own registry."
+FROM = typer.Option("--from", metavar="REMOTE", help=_END)
+TO = typer.Option("--to", metavar="REMOTE", help=_END)
+REPOSITORIES = typer.Option("--repositories", metavar="GLOB", help="library/** or {a,b}/*")
+TAGS = typer.Option("--tags", metavar="GLOB", help="3.* or {latest,1.*}")
+NAMESPACE = typer.Option("--namespace", help="Where in the destination; default: as in the source.")
+FLATTEN = typer.Option("--flatten", min=-1, help="Leading parts to drop; -1: all but the last.")
+OVERRIDE = typer.Option(
+    "--override/--no-override", help="Move a tag that is something else at the destination."
+)
+PRIORITY = typer.Option("--priority", min=-9, max=9, help="Whose turn it is first: the highest's.")
+FILE = typer.Option("--file", exists=True, help="JSON as the API takes it, instead.")
+ENABLE = typer.Option("--enable/--disable", help="Whether it may run.")
+MANUAL = typer.Option("--manual", help="Nothing starts it but `policy run`.")
+
 
 @app.command("list")
 def list_policies(*, as_json: printing.AsJson = False) -> None:
@@ -49,26 +65,13 @@ def create(  # noqa: PLR0913 - one option each
     context: typer.Context,
     name: Annotated[str, typer.Argument()],
     *,
-    source: Annotated[
-        str, typer.Option("--from", metavar="REMOTE", help="`local` is the server's own registry.")
-    ] = THIS_REGISTRY,
-    destination: Annotated[
-        str, typer.Option("--to", metavar="REMOTE", help="`local` is the server's own registry.")
-    ] = THIS_REGISTRY,
-    repositories: Annotated[
-        str, typer.Option("--repositories", metavar="GLOB", help="library/** or {a,b}/*")
-    ] = "",
-    tags: Annotated[str, typer.Option("--tags", metavar="GLOB", help="3.* or {latest,1.*}")] = "",
-    namespace: Annotated[
-        str,
-        typer.Option("--namespace", help="Where in the destination; default: as in the source."),
-    ] = "",
-    flatten: Annotated[
-        int, typer.Option("--flatten", min=-1, help="Leading parts to drop; -1: all but the last.")
-    ] = 1,
-    override: Annotated[
-        bool, typer.Option(help="Move a tag that is something else at the destination.")
-    ] = True,
+    source: Annotated[str, FROM] = THIS_REGISTRY,
+    destination: Annotated[str, TO] = THIS_REGISTRY,
+    repositories: Annotated[str, REPOSITORIES] = "",
+    tags: Annotated[str, TAGS] = "",
+    namespace: Annotated[str, NAMESPACE] = "",
+    flatten: Annotated[int, FLATTEN] = 1,
+    override: Annotated[bool, OVERRIDE] = True,
     every: timing.Every = "",
     cron: timing.Cron = "",
     time_zone: timing.TimeZone = "",
@@ -76,13 +79,8 @@ def create(  # noqa: PLR0913 - one option each
     skip_late: timing.SkipLate = False,
     on_push: timing.OnPush = False,
     deletions: timing.Deletions = False,
-    priority: Annotated[
-        int,
-        typer.Option("--priority", min=-9, max=9, help="Whose turn it is first: the highest's."),
-    ] = 0,
-    file: Annotated[
-        Path | None, typer.Option("--file", exists=True, help="JSON as the API takes it, instead.")
-    ] = None,
+    priority: Annotated[int, PRIORITY] = 0,
+    file: Annotated[Path | None, FILE] = None,
     as_json: printing.AsJson = False,
 ) -> None:
     """Add a policy; without --every, --cron or --on-push nothing runs until `policy run`."""
@@ -118,6 +116,75 @@ def create(  # noqa: PLR0913 - one option each
         printing.as_json({"id": int(identity)})
     else:
         printing.line(f"policy {name} has id {identity}; `transship policy run {name}` starts it")
+
+
+@app.command()
+def update(  # noqa: PLR0913 - one option each
+    context: typer.Context,
+    name: Name,
+    *,
+    source: Annotated[str | None, FROM] = None,
+    destination: Annotated[str | None, TO] = None,
+    repositories: Annotated[str | None, REPOSITORIES] = None,
+    tags: Annotated[str | None, TAGS] = None,
+    namespace: Annotated[str | None, NAMESPACE] = None,
+    flatten: Annotated[int | None, FLATTEN] = None,
+    override: Annotated[bool | None, OVERRIDE] = None,
+    enable: Annotated[bool | None, ENABLE] = None,
+    every: timing.Every = "",
+    cron: timing.Cron = "",
+    time_zone: timing.ChangedTimeZone = None,
+    jitter: timing.ChangedJitter = None,
+    skip_late: timing.ChangedSkipLate = None,
+    on_push: timing.OnPush = False,
+    deletions: timing.ChangedDeletions = None,
+    manual: Annotated[bool, MANUAL] = False,
+    priority: Annotated[int | None, PRIORITY] = None,
+    file: Annotated[Path | None, FILE] = None,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Change what is said of a policy, leave the rest; an empty GLOB matches everything."""
+    body: Json | None = None
+    if file is not None:
+        _want_alone(context)
+        body = _read(file)
+    when = Timing(
+        every=every,
+        cron=cron,
+        time_zone=time_zone,
+        jitter=jitter,
+        skip_late=skip_late,
+        on_push=on_push,
+        manual=manual,
+    )
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found = await client.named(PATH, name, what="policy")
+            change = Change(
+                ends=await _named_ends(client, source, destination),
+                repositories=repositories,
+                tags=tags,
+                namespace=namespace,
+                flatten=flatten,
+                override=override,
+                enabled=enable,
+                deletions=deletions,
+                priority=priority,
+                timing=when,
+            )
+            wanted = change.applied_to(found) if body is None else body | {"name": found["name"]}
+            if body is None:
+                policy_change.want_two_ends(wanted)
+            await client.send("PUT", f"{PATH}/{found['id']}", body=wanted)
+            changed: Json = await client.get(f"{PATH}/{found['id']}")
+            return changed
+
+    changed = asyncio.run(ask())
+    if as_json:
+        printing.as_json(changed)
+    else:
+        printing.line(f"policy {changed['name']} is changed; what runs goes on as it began")
 
 
 @app.command()
@@ -188,9 +255,20 @@ def _condition(one: Json) -> str:
 async def _ends(client: ApiClient, source: str, destination: str) -> Json:
     if source == destination:
         raise UsageError(f"--from and --to are both {source}: name a remote for one of them")
+    return await _named_ends(
+        client,
+        None if source == THIS_REGISTRY else source,
+        None if destination == THIS_REGISTRY else destination,
+    )
+
+
+async def _named_ends(client: ApiClient, source: str | None, destination: str | None) -> Json:
+    """Return the ends that are named; `local` has the id 0."""
     ends: Json = {}
     for field, name in (("src_registry", source), ("dest_registry", destination)):
-        if name != THIS_REGISTRY:
+        if name == THIS_REGISTRY:
+            ends[field] = {"id": 0}
+        elif name is not None:
             found = await client.named("/registries", name, what="remote")
             ends[field] = {"id": found["id"]}
     return ends

@@ -13,6 +13,7 @@ PERIOD: Final = re.compile(r"([0-9]{1,3})([mhdw])")
 MINUTES: Final = (5, 6, 10, 12, 15, 20, 30)
 HOURS: Final = (1, 2, 3, 4, 6, 8, 12)
 KNOWN: Final = "5m, 10m, 15m, 20m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 1d or 1w"
+WANTS_EXPRESSION: Final = "--time-zone, --jitter and --skip-late want --every or --cron"
 
 Every = Annotated[str, typer.Option("--every", metavar="PERIOD", help=KNOWN)]
 Cron = Annotated[
@@ -21,18 +22,23 @@ Cron = Annotated[
         "--cron", metavar="EXPRESSION", help="Six fields, second (0) first: '0 30 2 * * *'."
     ),
 ]
-TimeZone = Annotated[str, typer.Option("--time-zone", metavar="ZONE", help="As Europe/Berlin.")]
-Jitter = Annotated[
-    int, typer.Option("--jitter", min=0, metavar="SECONDS", help="Start up to so much later.")
-]
-SkipLate = Annotated[
-    bool, typer.Option("--skip-late", help="Leave out what nobody could start in time.")
-]
+_TIME_ZONE = typer.Option("--time-zone", metavar="ZONE", help="As Europe/Berlin.")
+_JITTER = typer.Option("--jitter", min=0, metavar="SECONDS", help="Start up to so much later.")
+_LATE = "Leave out what nobody could start in time."
+TimeZone = Annotated[str, _TIME_ZONE]
+Jitter = Annotated[int, _JITTER]
+SkipLate = Annotated[bool, typer.Option("--skip-late", help=_LATE)]
+# For what is there already: None leaves it as it is.
+ChangedTimeZone = Annotated[str | None, _TIME_ZONE]
+ChangedJitter = Annotated[int | None, _JITTER]
+ChangedSkipLate = Annotated[bool | None, typer.Option("--skip-late/--run-late", help=_LATE)]
 OnPush = Annotated[
     bool, typer.Option("--on-push", help="Copy what is pushed to the server's own registry.")
 ]
-Deletions = Annotated[
-    bool, typer.Option("--deletions", help="With --on-push: delete there what is deleted here.")
+_DELETIONS = "With --on-push: delete there what is deleted here."
+Deletions = Annotated[bool, typer.Option("--deletions", help=_DELETIONS)]
+ChangedDeletions = Annotated[
+    bool | None, typer.Option("--deletions/--no-deletions", help=_DELETIONS)
 ]
 
 
@@ -57,15 +63,21 @@ def on_push(*, on_push: bool, deletions: bool) -> dict[str, Any]:
     return {"trigger": {"type": "event_based"}, "deletion": deletions} if on_push else {}
 
 
+def expression(every: str, cron: str) -> str:
+    """Return what --every or --cron says, nothing where neither does; raise UsageError."""
+    if every and cron:
+        raise UsageError("--every and --cron say the same thing: leave out one of them")
+    return cron_of(every) if every else cron
+
+
 def trigger(
     every: str, cron: str, *, time_zone: str, jitter: int, skip_late: bool
 ) -> dict[str, Any]:
     """Return the fields of a policy that say when it runs; raise UsageError."""
-    if every and cron:
-        raise UsageError("--every and --cron say the same thing: leave out one of them")
-    if not (every or cron):
+    said = expression(every, cron)
+    if not said:
         if time_zone or jitter or skip_late:
-            raise UsageError("--time-zone, --jitter and --skip-late want --every or --cron")
+            raise UsageError(WANTS_EXPRESSION)
         return {"trigger": {"type": "manual"}}
     schedule: dict[str, Any] = {"jitter_seconds": jitter}
     schedule |= {"time_zone": time_zone} if time_zone else {}
@@ -73,7 +85,7 @@ def trigger(
     return {
         "trigger": {
             "type": "scheduled",
-            "trigger_settings": {"cron": cron or cron_of(every)},
+            "trigger_settings": {"cron": said},
         },
         "transship": {"schedule": schedule},
     }

@@ -124,6 +124,50 @@ async def test_a_policy_from_its_beginning_to_its_end(shell: Shell, source: Fake
     await shell.said("remote", "delete", "daily")
 
 
+async def test_a_policy_is_changed_where_something_is_said(
+    shell: Shell, source: FakeRegistry, tmp_path: Path
+) -> None:
+    words = ("--repositories", "apps/*", "--tags", "1.*", "--every", "6h", "--jitter", "30")
+    await policy(shell, "changing", source, *words)
+    before = await shell.json("policy", "show", "changing")
+    changed = await shell.json(
+        "policy", "update", "changing", "--tags", "2.*", "--priority", "2", "--time-zone", "UTC"
+    )
+    assert changed == await shell.json("policy", "show", "changing")
+    schedule = before["transship"]["schedule"]
+    assert schedule["jitter_seconds"] == 30
+    assert changed | {"update_time": None} == before | {
+        "update_time": None,
+        "filters": [before["filters"][0], before["filters"][1] | {"value": "2.*"}],
+        "transship": before["transship"] | {"priority": 2},
+    }
+    await shell.said(
+        "policy",
+        "update",
+        "changing",
+        "--manual",
+        "--disable",
+        "--from",
+        "local",
+        "--to",
+        "changing",
+    )
+    manual = await shell.json("policy", "show", "changing")
+    assert (manual["trigger"]["type"], manual["enabled"]) == ("manual", False)
+    assert manual["dest_registry"]["name"] == "changing"
+    schedules = await shell.json("schedule", "list")
+    assert ("REPLICATION", before["id"]) not in {
+        (one["vendor_type"], one["vendor_id"]) for one in schedules
+    }
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(before))
+    await shell.said("policy", "update", "changing", "--file", str(file))
+    assert (await shell.json("policy", "show", "changing"))["trigger"] == before["trigger"]
+    for refused in (("--to", "changing"), (), ("--file", str(file), "--disable")):
+        code, _ = await shell.refused("policy", "update", "changing", *refused)
+        assert code == ExitCode.USAGE
+
+
 async def test_a_policy_from_a_file(shell: Shell, source: FakeRegistry, tmp_path: Path) -> None:
     await shell.said("remote", "create", "filed", "--url", source.url)
     remote = await shell.json("remote", "show", "filed")
