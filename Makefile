@@ -83,7 +83,7 @@ fuzz: $(DEV_STAMP)
 	FUZZ_EXAMPLES=500 $(PYTEST) -n 1 tests/fuzz
 
 conformance: $(DEV_STAMP)
-	$(BIN)/python -m tests.conformance
+	$(BIN)/python -m tests.conformance --page
 
 # Pins that exist stay unless a range forces them; delete a file to take everything anew.
 LOCK := .cache/lock/bin/python -m piptools compile --quiet --allow-unsafe --generate-hashes --no-strip-extras \

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from database.pool import Connection, Database
 from protocol import media_types
@@ -38,7 +39,9 @@ class Answer:
         return json.loads(self.body)
 
 
-async def ask(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+async def ask(
+    client: Client, method: str, path: str | URL, body: Any = None, **headers: str
+) -> Answer:
     """Send a request; `Content_Type=…` becomes a header."""
     if isinstance(body, bytes):
         body = io.BytesIO(body)

@@ -21,7 +21,7 @@ async def make_project(database: Database, name: str) -> None:
         await projects.create(connection, name=name, public=False)
 
 
-async def test_a1_the_door_is_closed_and_says_how_it_opens(
+async def test_p1_a1_the_door_is_closed_and_says_how_it_opens(
     client: Client, anonymous: Client
 ) -> None:
     refused = await ask(anonymous, "GET", "/v2/")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from yarl import URL
 
 from protocol.digest import Algorithm
 from tests.integration.registry import steps
@@ -114,6 +115,58 @@ async def test_b5_b6_b7_chunks_in_order_and_out_of_it(
 
 
 @ALGORITHMS
+async def test_b9_a_first_chunk_sent_again_is_refused_and_harms_nothing(
+    client: Client, algorithm: Algorithm
+) -> None:
+    location = await begin(client)
+    first = await ask(client, "PATCH", location, CONTENT[:1024], Content_Range="0-1023")
+    assert first.status == 202
+    again = await ask(client, "PATCH", location, CONTENT[:1024], Content_Range="0-1023")
+    assert again.status == 416
+    status = await ask(client, "GET", location)
+    assert (status.status, status.headers["Range"]) == (204, "0-1023")
+    name = steps.digest(CONTENT, algorithm)
+    url = f"{status.headers['Location']}?digest={name}"
+    put = await ask(client, "PUT", url, CONTENT[1024:], Content_Range="1024-4095")
+    assert put.status == 201
+    await is_there(client, name, CONTENT)
+
+
+@ALGORITHMS
+@pytest.mark.parametrize("content", [b"", b"{}"], ids=["empty", "braces"])
+@pytest.mark.parametrize("way", ["b3 chunk", "b4 stream", "b10 mount"])
+async def test_b15_the_smallest_blobs_go_every_way(
+    client: Client, algorithm: Algorithm, content: bytes, way: str
+) -> None:
+    async def streamed() -> AsyncIterator[bytes]:
+        yield content
+
+    name = steps.digest(content, algorithm)
+    if way == "b10 mount":
+        await steps.push_blob(client, content, repository="library/other", algorithm=algorithm)
+        url = f"{BLOBS}/uploads/?mount={name}&from=library/other"
+        assert (await ask(client, "POST", url)).status == 201
+    else:
+        location = await begin(client)
+        if content and way == "b3 chunk":
+            taken = await ask(client, "PATCH", location, content, Content_Range="0-1")
+        else:
+            taken = await ask(client, "PATCH", location, streamed())
+        assert (taken.status, taken.headers["Range"]) == (202, f"0-{max(len(content) - 1, 0)}")
+        assert (await ask(client, "PUT", f"{location}?digest={name}")).status == 201
+    await is_there(client, name, content)
+
+
+async def test_an_address_comes_back_encoded_and_with_more_in_its_query(client: Client) -> None:
+    """Clients add to the Location what they want, and some encode the colon."""
+    name = steps.digest(CONTENT)
+    query = f"_state=a%2Fb%3D&digest={name.replace(':', '%3A')}&ns=docker.io"
+    put = await ask(client, "PUT", URL(f"{await begin(client)}?{query}", encoded=True), CONTENT)
+    assert put.status == 201
+    await is_there(client, name, CONTENT)
+
+
+@ALGORITHMS
 async def test_b10_a_blob_is_mounted_from_another_repository(
     client: Client, algorithm: Algorithm
 ) -> None:
@@ -125,8 +178,11 @@ async def test_b10_a_blob_is_mounted_from_another_repository(
     await is_there(client, name, CONTENT)
 
 
-async def test_b11_b12_what_is_nowhere_is_not_mounted_and_can_be_uploaded(client: Client) -> None:
-    name = steps.digest(CONTENT)
+@ALGORITHMS
+async def test_b11_b12_what_is_nowhere_is_not_mounted_and_can_be_uploaded(
+    client: Client, algorithm: Algorithm
+) -> None:
+    name = steps.digest(CONTENT, algorithm)
     await begin(client, query=f"?mount={name}")
     location = await begin(client, query=f"?mount={name}&from=library/other")
     assert (await ask(client, "PUT", f"{location}?digest={name}", CONTENT)).status == 201

@@ -57,6 +57,33 @@ async def with_foreign_layers(client: Client) -> bytes:
     return json.dumps(value).encode()
 
 
+async def with_uncompressed_layers(client: Client) -> bytes:
+    await steps.push_image(client)
+    value = json.loads(steps.image(b"{}", []))
+    value["layers"] = [steps.descriptor(b"layer", "application/vnd.oci.image.layer.v1.tar")]
+    await steps.push_blob(client, b"{}")
+    return json.dumps(value).encode()
+
+
+async def an_artifact(client: Client) -> bytes:
+    await steps.push_blob(client, b"{}")
+    await steps.push_blob(client, b"text")
+    value = json.loads(steps.image(b"{}", [], artifactType="application/x.test"))
+    value["config"]["mediaType"] = "application/vnd.oci.empty.v1+json"
+    value["layers"] = [steps.descriptor(b"text", "text/plain")]
+    return json.dumps(value).encode()
+
+
+async def an_artifact_index(client: Client) -> bytes:
+    await steps.put_manifest(client, child := await an_artifact(client))
+    return steps.index([child], artifactType="application/x.test")
+
+
+async def without_config_or_layers_of_substance(client: Client) -> bytes:
+    await steps.push_blob(client, b"{}")
+    return steps.image(b"{}", [])
+
+
 async def an_index(client: Client) -> bytes:
     return steps.index([await steps.push_image(client), await steps.push_image(client, "b")])
 
@@ -79,6 +106,10 @@ async def a_nested_index(client: Client) -> bytes:
     [
         an_image,
         a_large_manifest,
+        with_uncompressed_layers,
+        an_artifact,
+        an_artifact_index,
+        without_config_or_layers_of_substance,
         without_layers,
         with_data_and_unknown_fields,
         with_foreign_layers,
@@ -101,8 +132,11 @@ async def test_m1_m2_m3_manifests_come_back_as_they_went_in(client: Client, buil
 
 
 async def test_m5_an_image_of_sha512_digests(client: Client) -> None:
-    await steps.push_blob(client, b"config", algorithm=Algorithm.SHA512)
+    for content in (b"config", b"layer"):
+        await steps.push_blob(client, content, algorithm=Algorithm.SHA512)
     value = json.loads(steps.image(b"config", []))
+    layer = steps.descriptor(b"layer", media_types.OCI_LAYER_GZIP, Algorithm.SHA512)
+    value["layers"] = [layer]
     value["config"] = steps.descriptor(b"config", media_types.OCI_CONFIG, Algorithm.SHA512)
     body = json.dumps(value).encode()
     name = steps.digest(body, Algorithm.SHA512)
@@ -142,6 +176,23 @@ async def test_m9_a_digest_with_several_tags(client: Client) -> None:
         assert response.headers.getall("OCI-Tag") == tags
     for tag in tags:
         await serves(client, tag, body, media_types.OCI_MANIFEST)
+
+
+async def test_m4_an_index_with_holes_is_refused(client: Client) -> None:
+    """A tag stands for something complete (docs/conformance.md)."""
+    present = await steps.push_image(client)
+    answer = await steps.put_manifest(client, steps.index([present, b"elsewhere"]), "sparse")
+    assert (answer.status, answer.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+    assert steps.digest(b"elsewhere") in answer.body.decode()
+    assert (await ask(client, "HEAD", f"{MANIFESTS}/sparse")).status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_a_client_says_it_takes_changes_nothing(client: Client, method: str) -> None:
+    body = steps.index([await steps.push_image(client)])
+    await steps.put_manifest(client, body, "latest")
+    answer = await ask(client, method, f"{MANIFESTS}/latest", Accept=media_types.OCI_MANIFEST)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, media_types.OCI_INDEX)
 
 
 async def test_everything_that_is_missing_is_named(client: Client) -> None:
@@ -223,6 +274,8 @@ async def test_t1_tags_come_in_bytewise_order_by_pages(client: Client) -> None:
     whole = await ask(client, "GET", f"{BASE}/tags/list")
     assert whole.json == {"name": REPOSITORY, "tags": tags}
     assert "Link" not in whole.headers
+    after_the_middle = await ask(client, "GET", f"{BASE}/tags/list?last={tags[3]}")
+    assert after_the_middle.json["tags"] == tags[4:]
     rest = await ask(client, "GET", f"{BASE}/tags/list?last=a-0")
     assert rest.json["tags"] == ["a-1", "a.1", "b", "latest"]
     seen: list[str] = []
@@ -243,7 +296,7 @@ async def test_a_page_size_that_is_no_number_is_refused(client: Client, number: 
     assert (answer.status, answer.code) == (400, "PAGINATION_NUMBER_INVALID")
 
 
-async def test_the_tags_of_a_repository_never_pushed_are_unknown(client: Client) -> None:
+async def test_e1_the_tags_of_a_repository_never_pushed_are_unknown(client: Client) -> None:
     answer = await ask(client, "GET", f"{BASE}/tags/list")
     assert (answer.status, answer.code) == (404, "NAME_UNKNOWN")
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from protocol import media_types
+from protocol.digest import Algorithm
 from tests.integration.registry import steps
 from tests.integration.registry.steps import REPOSITORY, Client, ask
 
@@ -74,6 +75,33 @@ async def test_f4_a_subject_need_not_be_there_and_a_deleted_referrer_is_gone(
     left = (await listed(client, b"nowhere")).json["manifests"]
     assert steps.digest(signature) not in json.dumps(left)
     assert len(left) == 2
+
+
+async def test_e2_nothing_refers_to_anything_in_a_repository_never_pushed(client: Client) -> None:
+    for algorithm in Algorithm:
+        name = steps.digest(b"nowhere", algorithm)
+        answer = await ask(client, "GET", f"/v2/library/never/referrers/{name}")
+        assert (answer.status, answer.json["manifests"]) == (200, [])
+        assert answer.headers["Content-Type"] == media_types.OCI_INDEX
+
+
+async def test_a_referrer_is_listed_in_its_own_repository_only(client: Client) -> None:
+    subject = await steps.push_image(client, "subject")
+    await push_referrers(client, subject)
+    await steps.push_image(client, "subject", repository="library/other")
+    other = await ask(client, "GET", f"/v2/library/other/referrers/{steps.digest(subject)}")
+    assert other.json["manifests"] == []
+
+
+async def test_f1_f2_a_subject_may_be_named_by_sha512(client: Client) -> None:
+    await steps.push_blob(client, b"{}")
+    subject = steps.descriptor(b"subject", media_types.OCI_MANIFEST, Algorithm.SHA512)
+    body = steps.image(b"{}", [], artifactType=SIGNATURE, subject=subject)
+    put = await steps.put_manifest(client, body, steps.digest(body, Algorithm.SHA512))
+    assert (put.status, put.headers["OCI-Subject"]) == (201, subject["digest"])
+    answer = await ask(client, "GET", f"/v2/{REPOSITORY}/referrers/{subject['digest']}")
+    (entry,) = answer.json["manifests"]
+    assert entry["digest"] == steps.digest(body, Algorithm.SHA512)
 
 
 async def test_f5_what_nothing_refers_to_has_an_empty_list(client: Client) -> None:
