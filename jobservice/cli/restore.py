@@ -14,6 +14,7 @@ import typer
 from config.settings import Settings
 from database import sealing
 from database.errors import WrongKey
+from database.pool import Database
 from database.sealing import Keyring
 from jobservice import restoring
 from jobservice.cli import installation, printing, process_settings
@@ -22,9 +23,10 @@ from jobservice.cli.ticker import Ticker
 from jobservice.restoring import Target
 from jobservice.supervisor import household, programs
 from jobservice.supervisor.household import Household
-from registry.care import backup_place
+from registry.care import backup_place, verifying
 from registry.care.backup_place import BackupPlace
 from registry.care.restoring import ObjectRestore, Restored
+from registry.care.verifying import Verification
 
 app = typer.Typer(add_completion=False)
 
@@ -61,17 +63,31 @@ def run(  # noqa: PLR0913 - one parameter for each option
     """Restore a backup into an installation that is stopped, and empty unless --replace."""
     wish = _Wish(source=source, name=backup, replace=replace, incomplete=incomplete, links=not copy)
     with _alone(config, data) as settings:
-        restored, migrated = asyncio.run(_restore(settings, wish))
+        outcome = asyncio.run(_restore(settings, wish))
+    restored = outcome.restored
     if as_json:
-        printing.as_json(asdict(restored) | {"migrations": migrated})
+        printing.as_json(
+            asdict(restored) | {"migrations": outcome.migrations, "losses": outcome.losses}
+        )
     else:
+        for loss in outcome.losses:
+            printing.line(loss)
         printing.line(
             f"restored: {restored.there} objects were there, {restored.linked} linked, "
-            f"{restored.copied} copied; migrations applied: {len(migrated)}"
+            f"{restored.copied} copied; migrations applied: {len(outcome.migrations)}; "
+            f"verified: {len(outcome.losses)} losses"
         )
-    if restored.lost:
-        process_settings.tell(f"{restored.lost} objects are lost: `transship storage verify`")
+    if outcome.losses:
         raise typer.Exit(ExitCode.CONTENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What came back, and what `verify --quick` says is missing from it."""
+
+    restored: Restored
+    migrations: list[str]
+    losses: list[str]
 
 
 @contextmanager
@@ -87,7 +103,7 @@ def _alone(config: Path | None, data: Path | None) -> Iterator[Settings]:
         yield complete
 
 
-async def _restore(settings: Settings, wish: _Wish) -> tuple[Restored, list[str]]:
+async def _restore(settings: Settings, wish: _Wish) -> _Outcome:
     place = BackupPlace(wish.source)
     folder, manifest = await asyncio.to_thread(place.open, wish.name)
     dsn = settings.postgres_dsn.get_secret_value() if settings.postgres_dsn else ""
@@ -99,11 +115,18 @@ async def _restore(settings: Settings, wish: _Wish) -> tuple[Restored, list[str]
         ticker = Ticker(lambda: f"{objects.done} of {manifest.objects} objects")
         migrated = await restoring.restore(target, folder, manifest, objects, ticker.tick)
         ticker.clear()
-    await _check_key(settings)
-    return objects.restored, migrated
+    async with installation.opened(settings, name="transship restore") as opened:
+        await _check_key(settings, opened.database)
+        audit = Verification(opened.database, opened.storage, verifying.Wish(quick=True))
+        losses = [
+            f"{found.fault}: {found.subject}: {found.reason}"
+            async for found in audit.run()
+            if found is not None and found.fault.is_loss
+        ]
+    return _Outcome(restored=objects.restored, migrations=migrated, losses=losses)
 
 
-async def _check_key(settings: Settings) -> None:
+async def _check_key(settings: Settings, database: Database) -> None:
     """Say so when the key at hand does not open what was restored."""
     keys = [key.get_secret_value() for key in settings.secret_key]
     if not keys:
@@ -112,10 +135,7 @@ async def _check_key(settings: Settings) -> None:
             "(TRANSSHIP_SECRET_KEY, or the file `key` in its folder)"
         )
         return
-    async with (
-        installation.opened(settings, name="transship restore") as opened,
-        opened.database.connection() as connection,
-    ):
+    async with database.connection() as connection:
         try:
             await sealing.check_canary(connection, Keyring(keys))
         except WrongKey as error:

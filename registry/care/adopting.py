@@ -85,7 +85,9 @@ class Adopter:
         if not self.quick and (actual := await self._digest(adoption)) != adoption.digest:
             return f"{adoption.digest} is damaged there: its bytes are {actual}"
         async with self.database.connection() as connection:
-            if not await adoptions.take(connection, adoption, repository_id=repository_id):
+            if not await blobs.adopt(
+                connection, adoption, repository_id=repository_id, adopted_path=None
+            ):
                 return f"{adoption.digest} is being taken by another import"
         self.taken.blobs += 1
         self.taken.blob_bytes += adoption.size_bytes

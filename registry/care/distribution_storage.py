@@ -12,6 +12,7 @@ A link file holds the digest that it leads to (distribution: registry/storage/pa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from registry.care import linking
 from registry.care.errors import NotAStorage
 from registry.care.old_repository import OldRepository, Skipped
 from registry.errors import ObjectMissing
+from registry.metadata.adoptions import Original
 from registry.storage.filesystem import FilesystemStorage
 
 ROOT: Final = "docker/registry/v2"
@@ -62,6 +64,10 @@ class OldStorage(Protocol):
 
     def blobs(self) -> AsyncIterator[Sequence[tuple[Digest, int]]]:
         """Yield digest and size of all data, page by page."""
+        ...
+
+    async def release(self, original: Original) -> bool:
+        """Remove an original whose bytes we have or need no more; False if we still read it."""
         ...
 
 
@@ -129,6 +135,22 @@ class DistributionFolder:
             folder = self._root / "blobs" / algorithm
             for shard in await asyncio.to_thread(_folders, folder):
                 yield await asyncio.to_thread(lambda at=folder / shard: list(_data_files(at)))  # type: ignore[misc]
+
+    async def release(self, original: Original) -> bool:
+        """Remove the file, unless a symbolic link of ours leads to it, or ours is not whole."""
+        ours = self._storage.path(original.ours.key) if original.ours else None
+        return await asyncio.to_thread(_release, self._data(original.digest), ours, original)
+
+
+def _release(path: Path, ours: Path | None, original: Original) -> bool:
+    if ours is not None and not (
+        ours.is_file() and not ours.is_symlink() and ours.stat().st_size == original.size_bytes
+    ):
+        return False
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty, or gone
+        path.parent.rmdir()
+    return True
 
 
 def _adopt(original: Path, ours: Path) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 from database.pool import Connection
 from protocol.digest import Digest
 from registry.metadata import digests
+from registry.stored_object import StoredObject
 
 OPEN = """
 INSERT INTO registry.adopted_storages (location) VALUES ($1)
@@ -77,36 +78,6 @@ async def intend(connection: Connection, adoption: Adoption) -> None:
     await connection.execute(INTEND, *arguments)
 
 
-# Whoever intended last may go on: an object that was buried meanwhile must not become a blob.
-TAKE = """
-WITH mine AS (
-    SELECT storage_key FROM registry.adoptions
-    WHERE storage_id = $1 AND digest = $2 AND storage_key = $4 FOR UPDATE
-), blob AS (
-    INSERT INTO registry.blobs (digest, size_bytes, storage_key)
-    SELECT $2, $3, storage_key FROM mine
-    ON CONFLICT (digest) DO UPDATE SET touched_at = now()
-    RETURNING id, storage_key
-), link AS (
-    INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
-    SELECT $5, blob.id, now() + interval '1 hour' FROM blob
-    ON CONFLICT (repository_id, blob_id) DO UPDATE SET lease_until = excluded.lease_until
-), loser AS (
-    INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
-    SELECT $4, $3, 'duplicate' FROM blob WHERE blob.storage_key <> $4
-)
-SELECT count(*) FROM blob
-"""
-
-
-async def take(connection: Connection, adoption: Adoption, *, repository_id: int) -> bool:
-    """Turn an object that is there into a blob of a repository; False if another import goes on.
-
-    Where somebody pushed the digest meanwhile, the object becomes a tombstone.
-    """
-    return bool(await connection.fetchval(TAKE, *_arguments(adoption), repository_id))
-
-
 GIVE_UP = """
 WITH gone AS (
     DELETE FROM registry.adoptions WHERE storage_id = $1 AND digest = $2 AND storage_key = $4
@@ -142,7 +113,7 @@ async def note(connection: Connection, storage_id: int, digest: Digest, size_byt
     await connection.execute(NOTE, storage_id, digests.encode(digest), size_bytes)
 
 
-HAS_BLOB = "SELECT EXISTS (SELECT FROM registry.blobs WHERE digest = $1)"
+HAS_BLOB = "SELECT EXISTS (SELECT FROM registry.blobs WHERE digest = $1 AND lost_at IS NULL)"
 
 
 async def has_blob(connection: Connection, digest: Digest) -> bool:
@@ -183,6 +154,57 @@ async def tags_here(connection: Connection, repository: str) -> Mapping[str, Tag
         row["name"]: TagHere(digest=digests.decode(row["digest"]), pushed_by=row["pushed_by"])
         for row in await connection.fetch(TAGS, repository)
     }
+
+
+COMMIT = """
+UPDATE registry.adopted_storages SET committed_at = coalesce(committed_at, now()) WHERE id = $1
+"""
+
+
+async def commit(connection: Connection, storage_id: int) -> None:
+    """Let the bytes of a storage be ours from now on."""
+    await connection.execute(COMMIT, storage_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """Data that was taken; `ours` is the object that has its bytes, None if there is none now."""
+
+    digest: Digest
+    size_bytes: int
+    ours: StoredObject | None
+
+
+ORIGINALS = """
+SELECT a.digest, a.size_bytes, b.storage_key, b.adopted_path
+FROM registry.adoptions a LEFT JOIN registry.blobs b ON b.digest = a.digest
+WHERE a.storage_id = $1 AND a.digest > $2 ORDER BY a.digest LIMIT $3
+"""
+
+
+async def originals(
+    connection: Connection, storage_id: int, *, after: Digest | None, limit: int
+) -> Sequence[Original]:
+    """Return what was taken from a storage, by digest."""
+    start = digests.encode(after) if after else b""
+    return [
+        Original(
+            digest=digests.decode(row["digest"]),
+            size_bytes=row["size_bytes"],
+            ours=StoredObject(row["storage_key"], row["adopted_path"])
+            if row["storage_key"]
+            else None,
+        )
+        for row in await connection.fetch(ORIGINALS, storage_id, start, limit)
+    ]
+
+
+FORGET = "DELETE FROM registry.adoptions WHERE storage_id = $1 AND digest = ANY($2)"
+
+
+async def forget(connection: Connection, storage_id: int, gone: Sequence[Digest]) -> None:
+    """Drop the rows of originals that are gone."""
+    await connection.execute(FORGET, storage_id, [digests.encode(digest) for digest in gone])
 
 
 NOT_TAKEN = """

@@ -9,6 +9,7 @@ from database import pool
 from database.pool import Connection
 from protocol.digest import Digest
 from registry.metadata import digests
+from registry.metadata.adoptions import Adoption
 from registry.stored_object import StoredObject
 
 
@@ -64,20 +65,20 @@ async def renew_lease(connection: Connection, blob: Blob) -> None:
     await connection.execute(RENEW, blob.repository_id, blob.id)
 
 
-# An object that is lost gives way to the new one; `lost` is read, and locked, before that.
-COMMIT = """
-WITH gone AS (
-    DELETE FROM registry.uploads WHERE id = $1 AND busy_token IS NOT DISTINCT FROM $4
-    RETURNING repository_id, storage_key
-), lost AS MATERIALIZED (
+# What becomes of an object that is published: `gone` has its repository_id, storage_key and
+# adopted_path, $2 is its digest and $3 its size. One that is lost gives way to it; `lost` is read,
+# and locked, before that.
+_BECOMES = """
+lost AS MATERIALIZED (
     SELECT storage_key, adopted_path, size_bytes FROM registry.blobs
     WHERE digest = $2 AND lost_at IS NOT NULL AND EXISTS (SELECT FROM gone) FOR UPDATE
 ), blob AS (
-    INSERT INTO registry.blobs AS b (digest, size_bytes, storage_key)
-    SELECT $2, $3, gone.storage_key FROM gone LEFT JOIN lost ON true
+    INSERT INTO registry.blobs AS b (digest, size_bytes, storage_key, adopted_path)
+    SELECT $2, $3, gone.storage_key, gone.adopted_path FROM gone LEFT JOIN lost ON true
     ON CONFLICT (digest) DO UPDATE SET touched_at = now(), lost_at = NULL,
         storage_key = CASE WHEN b.lost_at IS NULL THEN b.storage_key ELSE excluded.storage_key END,
-        adopted_path = CASE WHEN b.lost_at IS NULL THEN b.adopted_path END,
+        adopted_path = CASE WHEN b.lost_at IS NULL THEN b.adopted_path
+                            ELSE excluded.adopted_path END,
         size_bytes = CASE WHEN b.lost_at IS NULL THEN b.size_bytes ELSE excluded.size_bytes END
     RETURNING id, storage_key
 ), replaced AS (
@@ -89,12 +90,17 @@ WITH gone AS (
     SELECT gone.repository_id, blob.id, now() + interval '1 hour' FROM gone, blob
     ON CONFLICT (repository_id, blob_id) DO UPDATE SET lease_until = excluded.lease_until
 ), loser AS (
-    INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
-    SELECT gone.storage_key, $3, 'duplicate' FROM gone, blob
+    INSERT INTO registry.tombstones (storage_key, adopted_path, size_bytes, reason)
+    SELECT gone.storage_key, gone.adopted_path, $3, 'duplicate' FROM gone, blob
     WHERE gone.storage_key <> blob.storage_key
 )
 SELECT count(*) FROM gone
 """
+COMMIT = f"""
+WITH gone AS (
+    DELETE FROM registry.uploads WHERE id = $1 AND busy_token IS NOT DISTINCT FROM $4
+    RETURNING repository_id, storage_key, NULL::text AS adopted_path
+), {_BECOMES}"""  # noqa: S608 constants only
 
 
 async def commit_upload(
@@ -112,6 +118,35 @@ async def commit_upload(
     Of two uploads of one digest the second's object becomes a tombstone, or the first's if lost.
     """
     count = await connection.fetchval(COMMIT, upload_id, digests.encode(digest), size_bytes, token)
+    return bool(count)
+
+
+# Whoever intended last may go on: an object that was buried meanwhile must not become a blob.
+ADOPT = f"""
+WITH gone AS (
+    SELECT $5::bigint AS repository_id, storage_key, $6::text AS adopted_path
+    FROM registry.adoptions
+    WHERE storage_id = $1 AND digest = $2 AND storage_key = $4 FOR UPDATE
+), {_BECOMES}"""  # noqa: S608 constants only
+
+
+async def adopt(
+    connection: Connection, adoption: Adoption, *, repository_id: int, adopted_path: str | None
+) -> bool:
+    """Turn an object of another registry's storage into a blob of a repository.
+
+    False if another import goes on with it. Where somebody pushed the digest meanwhile, the object
+    becomes a tombstone.
+    """
+    count = await connection.fetchval(
+        ADOPT,
+        adoption.storage_id,
+        digests.encode(adoption.digest),
+        adoption.size_bytes,
+        adoption.storage_key,
+        repository_id,
+        adopted_path,
+    )
     return bool(count)
 
 

@@ -43,5 +43,8 @@ async def test_what_docker_registry_holds_is_served_here_while_it_goes_on(
         assert (third["manifests"], third["tags"], third["blobs"]) == (0, 0, 0)
         credential = Credential(username="admin", password=acceptance.PASSWORD)
         here = RegistryClient(transport, url=house.url, credential=credential)
+        assert json.loads(house.run(*importing, "--commit").stdout)["handed_over"]["in_place"] == 0
+        data = list((tmp_path / "old/data").glob("docker/registry/v2/blobs/*/*/*/data"))
+        assert len(data) == third["left"]
         for artifact in built:
             await content.verify(artifact, here.repository(artifact.repository))

@@ -107,6 +107,7 @@ async def test_a_machine_that_is_lost_comes_back_from_a_backup_whose_first_try_w
         restored = new.run(*into)
         assert restored.returncode == 0, restored.stderr
         assert "key" not in restored.stderr
+        assert "verified: 0 losses" in restored.stdout
         new.start()
         for artifact in built:
             await content.verify(artifact, client(new, transport).repository(artifact.repository))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +14,8 @@ from database.pool import Database
 from protocol.digest import Digest
 from registry import maintenance
 from registry.care.distribution_storage import DistributionFolder
-from registry.care.errors import NotAStorage
+from registry.care.errors import NotAdoptable, NotAStorage
+from registry.care.handing_over import HandedOver, HandingOver
 from registry.care.importing import Wish
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
@@ -253,3 +256,78 @@ def test_a_folder_that_holds_no_storage_is_refused(
 ) -> None:
     with pytest.raises(NotAStorage, match="rootdirectory"):
         DistributionFolder(tmp_path, storage)
+
+
+async def test_nothing_there_is_removed_before_it_is_handed_over_and_then_what_was_taken(
+    importer: Importer, old: OldFolder, client: Client
+) -> None:
+    image = old.image("team/app", b"layer", "1")
+    left = old.blob(b"an upload without a manifest")
+    await importer.run()
+    assert old.data(image).exists()
+    assert old.data(Digest.of(b"layer")).exists()
+    done = await hand_over(importer)
+    assert (done.removed, done.in_place) == (3, 0)
+    assert not old.data(image).exists()
+    assert not old.data(Digest.of(b"layer")).exists()
+    assert old.data(left).exists()
+    assert await pulled(client, "team/app", "1") == b"layer"
+    with pytest.raises(NotAdoptable, match="was handed over"):
+        await importer.run()
+    again = await hand_over(importer)
+    assert (again.removed, again.in_place) == (0, 0)
+
+
+async def hand_over(importer: Importer) -> HandedOver:
+    handing_over = HandingOver(
+        importer.database, DistributionFolder(importer.old.folder, importer.storage)
+    )
+    async for _ in handing_over.run():
+        pass
+    return handing_over.done
+
+
+async def test_an_original_stays_while_our_object_is_not_whole(
+    importer: Importer, old: OldFolder, database: Database, storage: FilesystemStorage
+) -> None:
+    old.image("team/app", b"layer", "1")
+    await importer.run()
+    async with database.connection() as connection:
+        rows = await connection.fetch(OBJECTS)
+    for row in rows:
+        storage.path(row["storage_key"]).unlink()
+    assert (await hand_over(importer)).in_place == 2
+    assert old.data(Digest.of(b"layer")).read_bytes() == b"layer"
+
+
+async def test_on_another_file_system_blobs_are_read_where_they_lie(
+    importer: Importer, old: OldFolder, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_across(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", not_across)
+    old.image("team/app", b"layer", "1")
+    outcome = await importer.run()
+    assert outcome.taken.symbolic_links == 2
+    assert await pulled(client, "team/app", "1") == b"layer"
+    done = await hand_over(importer)
+    assert (done.removed, done.in_place) == (1, 2)
+    assert await pulled(client, "team/app", "1") == b"layer"
+
+
+async def test_a_lost_blob_is_healed_by_an_import(
+    importer: Importer, old: OldFolder, database: Database, client: Client
+) -> None:
+    old.image("team/app", b"layer", "1")
+    await importer.run()
+    async with database.connection() as connection:
+        await connection.execute("UPDATE registry.blobs SET lost_at = now()")
+    old.image("team/other", b"layer", "1")
+    await importer.run()
+    assert await pulled(client, "team/other", "1") == b"layer"
+    async with database.connection() as connection:
+        lost = await connection.fetchval(
+            "SELECT count(*) FROM registry.blobs WHERE lost_at IS NOT NULL"
+        )
+    assert lost == 0
