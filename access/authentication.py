@@ -14,6 +14,7 @@ from access import users
 from access.errors import InvalidCredentials
 from access.identity import Principal
 from access.passwords import PasswordHashing
+from database.errors import DatabaseUnavailable
 from database.pool import Database
 
 # How long a verified password is believed without hashing it again, and so how long a changed
@@ -33,15 +34,20 @@ class Authenticator:
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._locks: dict[bytes, asyncio.Lock] = {}
 
-    async def basic(self, username: str, password: str) -> Principal:
+    async def basic(
+        self, username: str, password: str, *, patience_seconds: float | None = None
+    ) -> Principal:
         """Return who has this name and password; raise InvalidCredentials.
 
-        A right pair is remembered for CACHE_SECONDS under a keyed hash; wrong ones never are.
+        A right pair is remembered for CACHE_SECONDS under a keyed hash; wrong ones never are. With
+        `patience_seconds` Postgres has so long to answer; raise DatabaseUnavailable.
         """
         key = self._key(username, password)
         known = self._remembered(key)
         if known is not None:
             return known
+        if patience_seconds is not None:  # not behind others, who may be more patient
+            return await self._verify(key, username, password, patience_seconds)
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
             async with lock:  # many requests with one password hash it once
@@ -49,9 +55,17 @@ class Authenticator:
         finally:
             self._locks.pop(key, None)
 
-    async def _verify(self, key: bytes, username: str, password: str) -> Principal:
-        async with self._database.connection() as connection:
-            user = await users.find(connection, username)
+    async def _verify(
+        self, key: bytes, username: str, password: str, patience_seconds: float | None = None
+    ) -> Principal:
+        try:
+            async with (
+                asyncio.timeout(patience_seconds),
+                self._database.connection() as connection,
+            ):
+                user = await users.find(connection, username)
+        except TimeoutError as error:
+            raise DatabaseUnavailable("Postgres did not say who asks") from error
         stored = user.password_hash if user else None
         if not await self._hashing.verify(stored, password) or user is None:
             raise InvalidCredentials("the user name or the password is wrong")

@@ -22,6 +22,8 @@ from jobservice.api.services import Installation, Services
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_GRAMMAR = re.compile(r"[!-~]{1,128}")
 
+# Where everybody is answered, finding out who asks must not hold up the answer.
+IDENTIFY_SECONDS = 1.0
 METRICS_READER = Principal(user_id=None, username="metrics")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -92,11 +94,11 @@ async def _identified(
 ) -> Principal:
     if permission is Permission.METRICS and _has_token(request, services.installation):
         return METRICS_READER
-    try:
+    if permission is not Permission.ANYBODY:
         return await _principal(request, services)
+    try:
+        return await _principal(request, services, patience_seconds=IDENTIFY_SECONDS)
     except DatabaseUnavailable:
-        if permission is not Permission.ANYBODY:
-            raise
         # Health is asked for most urgently while Postgres is away, by probes that log in, too.
         return ANONYMOUS
 
@@ -121,12 +123,14 @@ def _has_token(request: web.Request, installation: Installation) -> bool:
     return hmac.compare_digest(given.strip().encode(), token.encode())
 
 
-async def _principal(request: web.Request, services: Services) -> Principal:
+async def _principal(
+    request: web.Request, services: Services, *, patience_seconds: float | None = None
+) -> Principal:
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return ANONYMOUS
     username, password = _basic(header)
-    return await services.authenticator.basic(username, password)
+    return await services.authenticator.basic(username, password, patience_seconds=patience_seconds)
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -93,7 +93,8 @@ def _error_statuses(route: Route) -> set[int]:
 def _success(route: Route) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if route.response is not None:
-        answer["content"] = {route.media_type: {"schema": _shape(route.response)}}
+        others = {name: {"schema": _shape(str)} for name in route.other_media_types}
+        answer["content"] = {route.media_type: {"schema": _shape(route.response)}, **others}
     headers = ["X-Request-Id"]
     headers += ["X-Total-Count", "Link"] if route.paged else []
     headers += ["Location"] if route.status == HTTPStatus.CREATED else []

@@ -55,7 +55,8 @@ class Route:
     """One operation. `response` is a model or a list of one; None has no body.
 
     `errors` are the statuses beyond those that every route of its kind may answer. `event` is what
-    the audit log calls a failure of it; whoever changes something has one.
+    the audit log calls a failure of it; whoever changes something has one. An answer may also be of
+    one of `other_media_types`, as text.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Route:
     response: Any = None
     status: int = 200
     media_type: str = "application/json"
+    other_media_types: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
     event: Event | None = None
 

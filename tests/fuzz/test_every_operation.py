@@ -88,3 +88,6 @@ def _listen_in(case: schemathesis.Case[Any], root: str, served: Served) -> None:
         operation = DOCUMENT["paths"][case.operation.path].get(case.method.lower())
         if operation is not None:
             assert str(answer.status_code) in operation["responses"], case.as_curl_command()
+            documented = operation["responses"][str(answer.status_code)].get("content")
+            received = answer.headers.get("Content-Type", "").partition(";")[0]
+            assert documented is None or received in documented, case.as_curl_command()

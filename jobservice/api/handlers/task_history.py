@@ -9,7 +9,7 @@ from jobservice.api import answering
 from jobservice.api.models import event as models
 from jobservice.api.models.base import Nothing, OwnQuery
 from jobservice.api.router import API_ROOT, Call, Route
-from jobservice.api.streaming import HEARTBEAT_SECONDS, Stream, last_place
+from jobservice.api.streaming import HEARTBEAT_SECONDS, MEDIA_TYPE, Stream, last_place
 from jobservice.store.logs import Chunk
 
 TAG = "event"
@@ -106,6 +106,7 @@ ROUTES = (
         query=models.LogQuery,
         response=str,
         media_type="text/plain",
+        other_media_types=(MEDIA_TYPE,),
         errors=(404,),
     ),
 )

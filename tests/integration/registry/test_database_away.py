@@ -18,6 +18,7 @@ SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
 """
 SECONDS = 10
+NOTHING = f"sha256:{'0' * 64}"
 
 
 @asynccontextmanager
@@ -47,6 +48,8 @@ async def end_who_waits(connection: asyncpg.Connection) -> None:
         ("GET", "manifests/latest"),
         ("POST", "blobs/uploads/"),
         ("PUT", "manifests/latest"),
+        ("DELETE", "manifests/latest"),
+        ("GET", f"referrers/{NOTHING}"),
     ],
 )
 async def test_a_postgres_that_dies_under_a_statement_is_unavailable_for_now(

@@ -21,8 +21,11 @@ PATTERNS = [
 ]
 
 
-def check(method: str, path: str, status: int, body: Any) -> None:
-    """Raise ValidationError, or AssertionError for a status that the document does not have."""
+def check(method: str, path: str, status: int, body: Any, *, media_type: str = "") -> None:
+    """Raise ValidationError, or AssertionError for a status that the document does not have.
+
+    Or for a media type that it does not have; an answer without a body has none.
+    """
     operations = [r for pattern, r in PATTERNS if pattern.fullmatch(path) and r.method == method]
     if not operations:
         return
@@ -33,7 +36,10 @@ def check(method: str, path: str, status: int, body: Any) -> None:
     for step in place:
         answer = answer.get(step, {})
     assert answer or status in {413, 415, 503}, f"{method} {path} answers {status} undeclared"
-    if body is None or "content" not in answer:
+    if "content" not in answer:
+        return
+    assert media_type in {"", *answer["content"]}, f"{method} {path} answers {media_type}"
+    if body is None:
         return
     pointer = "/".join(
         step.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")

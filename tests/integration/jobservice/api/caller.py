@@ -64,7 +64,13 @@ class Caller:
             text = await response.text()
             is_json = response.content_type == "application/json" and text
             parsed = await response.json() if is_json else None
-            answers.check(method, response.url.path, response.status, parsed)
+            answers.check(
+                method,
+                response.url.path,
+                response.status,
+                parsed,
+                media_type=response.content_type if text else "",
+            )
             return Answer(status=response.status, headers=response.headers, text=text, json=parsed)
 
     async def get(self, path: str, **options: Any) -> Answer:

@@ -17,6 +17,7 @@ from jobservice import following
 from jobservice.api.services import Services
 from jobservice.domain.happening import Happening, Place, Topic, Wanted
 from jobservice.following import Follower, Listener
+from tests.integration.jobservice.api import answers
 from tests.integration.jobservice.api.caller import ROOT, Caller
 from tests.integration.jobservice.conftest import Jobs, Worker, until
 
@@ -71,6 +72,7 @@ async def following_at(caller: Caller, path: str, **headers: str) -> AsyncIterat
     async with caller.client.get(ROOT + path, headers=given) as response:
         assert response.status == 200
         assert response.content_type == "text/event-stream"
+        answers.check("GET", response.url.path, 200, None, media_type=response.content_type)
         assert response.headers["X-Request-Id"]
         yield Events(response)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -11,9 +12,11 @@ import pytest
 from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from access.authentication import Authenticator
 from database import migrations
 from database.pool import Database
-from jobservice.api import application
+from jobservice import health
+from jobservice.api import application, exchange
 from jobservice.api.services import Services
 from jobservice.probing import Probes
 from jobservice.queue import TaskQueue
@@ -23,6 +26,9 @@ from registry.storage.filesystem import FilesystemStorage
 from tests.integration.jobservice.api.caller import PASSWORD, Answer, Caller
 
 PATIENCE_SECONDS = 0.3
+PATIENT_SECONDS = 3600
+DEADLINE_SECONDS = 30
+ANSWER_SECONDS = 3
 AWAY = "Postgres does not answer"
 IDLE = "no worker is alive; start one with `transship worker`"
 
@@ -61,6 +67,27 @@ async def client(
             yield opened
 
 
+@pytest.fixture
+async def patient_client(
+    services: Services, own_postgres: EmbeddedPostgres, valkey_url: str, tmp_path: Path
+) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+    """An API whose pool waits for Postgres as good as for ever."""
+    pool = await Database.connect(own_postgres.dsn(), patience_seconds=PATIENT_SECONDS)
+    async with TaskQueue.connected(valkey_url) as queue:
+        probes = Probes(database=pool, queue=queue, storage_path=tmp_path)
+        patient = dataclasses.replace(
+            services,
+            database=pool,
+            authenticator=Authenticator(pool),
+            health=probes.health(),
+        )
+        app = web.Application()
+        application.add_routes(app, patient)
+        async with TestClient(TestServer(app)) as opened:
+            yield opened
+    await pool.close()
+
+
 def problems(answer: Answer) -> dict[str, str]:
     """Parts that do not work, and why."""
     assert answer.status == 200
@@ -93,3 +120,20 @@ async def test_health_answers_everybody_while_postgres_is_away(
     own_postgres.start()
     assert problems(await admin.call("GET", "/health")) == {"jobservice": IDLE}
     assert (await stranger.call("GET", "//readyz")).status == 200
+
+
+async def test_health_waits_for_postgres_no_longer_than_its_parts_may_take(
+    patient_client: TestClient[web.Request, web.Application], own_postgres: EmbeddedPostgres
+) -> None:
+    admin = Caller(patient_client, encode_basic_auth("admin", PASSWORD))
+    own_postgres.stop()
+    late = f"it did not answer within {health.PROBE_SECONDS:g} seconds"
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        found = problems(await admin.call("GET", "/health"))
+        ready = await admin.call("GET", "//readyz")
+    assert found == {"database": late, "jobservice": late}
+    assert (ready.status, ready.text) == (503, late)
+
+
+def test_all_that_health_waits_for_is_three_seconds() -> None:
+    assert exchange.IDENTIFY_SECONDS + health.PROBE_SECONDS <= ANSWER_SECONDS
