@@ -210,6 +210,10 @@ AT_REST: Mapping[str, str] = {
     """,
     "no progress is kept": "SELECT task_id, fence FROM jobservice.task_progress",
 }
+# Besides, where somebody reads the outbox; a row that could not be handed on is a violation, too.
+DRAINED: Mapping[str, str] = {
+    "the outbox is drained": "SELECT id, kind, occurred_at, not_before FROM jobservice.outbox",
+}
 
 # What holds for a dead worker's tasks once the rescuer, which comes every two seconds, has been by.
 RESCUED = """
@@ -218,13 +222,15 @@ WHERE status = 'running' AND lease_until < clock_timestamp() - $1 * interval '1 
 """
 
 
-async def broken(connection: Any, *, at_rest: bool = False) -> dict[str, list[str]]:
+async def broken(
+    connection: Any, *, at_rest: bool = False, drained: bool = False
+) -> dict[str, list[str]]:
     """Return what does not hold, each with a few of the rows that say so.
 
     To be called in a repeatable-read transaction where others write: what commits between two
     queries would look like a violation.
     """
-    invariants = {**ALWAYS, **(AT_REST if at_rest else {})}
+    invariants = {**ALWAYS, **(AT_REST if at_rest else {}), **(DRAINED if drained else {})}
     found = {}
     for name, query in invariants.items():
         rows = await connection.fetch(f"SELECT * FROM ({query}) AS violations LIMIT {EXAMPLES}")
@@ -233,12 +239,12 @@ async def broken(connection: Any, *, at_rest: bool = False) -> dict[str, list[st
     return found
 
 
-async def assert_hold(dsn: str, *, at_rest: bool = False) -> None:
+async def assert_hold(dsn: str, *, at_rest: bool = False, drained: bool = False) -> None:
     """Fail, naming each invariant that does not hold in a database."""
     connection = await asyncpg.connect(dsn)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            found = await broken(connection, at_rest=at_rest)
+            found = await broken(connection, at_rest=at_rest, drained=drained)
     finally:
         await connection.close()
     assert not found, "\n".join(f"{name}: {rows}" for name, rows in found.items())

@@ -74,15 +74,16 @@ def _parameters(model: type[BaseModel], place: str) -> Iterator[dict[str, Any]]:
 def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
     problem = {"application/json": {"schema": {"$ref": REFERENCE.format(model="Errors")}}}
+    plain = {"text/plain": {"schema": _shape(str)}}
     for status in sorted(_error_statuses(route)):
-        description = HTTPStatus(status).phrase
-        responses[str(status)] = {"description": description, "content": problem}
+        content = plain if status in route.plain_errors else problem
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     return responses
 
 
 def _error_statuses(route: Route) -> set[int]:
     # Wrong credentials are refused even where none are needed.
-    statuses = {*route.errors, 401, 500}
+    statuses = {*route.errors, *route.plain_errors, 401, 500}
     if route.permission is not Permission.ANYBODY:
         statuses.add(403)
     if route.body is not Nothing or route.parameters is not Nothing or route.query is not Nothing:

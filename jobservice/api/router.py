@@ -56,7 +56,7 @@ class Route:
 
     `errors` are the statuses beyond those that every route of its kind may answer. `event` is what
     the audit log calls a failure of it; whoever changes something has one. An answer may also be of
-    one of `other_media_types`, as text.
+    one of `other_media_types`, as text; `plain_errors` are told in plain text, too.
     """
 
     method: str
@@ -73,6 +73,7 @@ class Route:
     media_type: str = "application/json"
     other_media_types: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
+    plain_errors: tuple[int, ...] = ()
     event: Event | None = None
 
     @property

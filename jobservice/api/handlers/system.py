@@ -173,6 +173,6 @@ ROUTES = (
         permission=Permission.ANYBODY,
         response=str,
         media_type="text/plain",
-        errors=(503,),
+        plain_errors=(503,),
     ),
 )
