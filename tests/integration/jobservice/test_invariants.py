@@ -7,8 +7,10 @@ import asyncpg
 import pytest
 
 from database.pool import Database
+from jobservice.maintenance import outbox_reader
+from jobservice.maintenance.service import Service
 from tests import invariants
-from tests.integration.jobservice.conftest import Jobs, Worker
+from tests.integration.jobservice.conftest import Jobs, Worker, until, working_at
 
 # The schema forbids most of this; what forbids it is taken away first.
 UNGUARD = """
@@ -120,19 +122,28 @@ PLANTED = {
     """,
     "no task is unfinished": f"UPDATE jobservice.tasks SET status = 'pending' WHERE id = {TASK}",
     "no execution is unfinished": "UPDATE jobservice.executions SET ended_at = NULL",
+    "the outbox is drained": "INSERT INTO jobservice.outbox (kind, facts) VALUES ('x', '{}')",
     "no progress is kept": f"INSERT INTO jobservice.task_progress VALUES ({TASK}, 1)",
 }
 
 
 def test_every_invariant_has_a_violation_planted() -> None:
-    assert set(PLANTED) == set(invariants.ALWAYS) | set(invariants.AT_REST)
+    known = {**invariants.ALWAYS, **invariants.AT_REST, **invariants.DRAINED}
+    assert set(PLANTED) == set(known)
 
 
 @pytest.mark.usefixtures("planted")
-async def test_every_invariant_sees_its_violation(dsn: str, worker: Worker, jobs_at: Jobs) -> None:
-    async with worker():
+async def test_every_invariant_sees_its_violation(dsn: str, valkey_url: str, jobs_at: Jobs) -> None:
+    def reader(database: Database) -> tuple[Service, ...]:
+        return (outbox_reader.service(database, external_url=""),)
+
+    async def is_drained() -> bool:
+        return bool(await jobs_at.one("SELECT count(*) = 0 FROM jobservice.outbox"))
+
+    async with working_at(dsn, valkey_url, chores=reader):
         await jobs_at.ended(await jobs_at.start([{}, {"do": "flaky"}]))
-    await invariants.assert_hold(dsn, at_rest=True)
+        await until(is_drained)
+    await invariants.assert_hold(dsn, at_rest=True, drained=True)
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(UNGUARD)
@@ -140,9 +151,10 @@ async def test_every_invariant_sees_its_violation(dsn: str, worker: Worker, jobs
             violated = connection.transaction()
             await violated.start()
             await connection.execute(plant)
-            assert name in await invariants.broken(connection, at_rest=True), name
+            found = await invariants.broken(connection, at_rest=True, drained=True)
+            assert name in found, name
             await violated.rollback()
-        assert await invariants.broken(connection, at_rest=True) == {}
+        assert await invariants.broken(connection, at_rest=True, drained=True) == {}
     finally:
         await connection.close()
 
