@@ -1,4 +1,4 @@
-"""Any order of claims, settlements, losses, rescues and stops, on a real Postgres."""
+"""Any order of claims, settlements, losses, rescues, stops, pauses, snoozes, on a real Postgres."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ from hypothesis.stateful import (
 )
 from typing_extensions import override
 
-from database.pool import Database
-from jobservice import executions, tasks
+from database.pool import Connection, Database
+from jobservice import dispatching as rounds
+from jobservice import executions, pauses, tasks
 from jobservice.domain.execution import NewExecution
+from jobservice.domain.pause import Held, PauseScope
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.settlement import Settlement
 from jobservice.domain.task import Claimed, NewTask, TaskStatus
 from jobservice.errors import ExecutionStopped, LeaseLost, PreconditionFailed
-from jobservice.store import dispatching, leader, planning, rescuing, settling
+from jobservice.store import dispatching, leader, limits, planning, rescuing, settling, workers
 from jobservice.store.dispatching import Delivery
+from jobservice.store.workers import NewWorker
 from tests import invariants
 from tests.integration.jobservice.conftest import ERROR, claimed, settled
 
@@ -41,7 +44,29 @@ NEW = NewExecution(
     policy_id=None,
     trigger=TriggerKind.MANUAL,
     snapshot={},
+    endpoint_ids=(0, 7),
 )
+REGISTRY = 7
+HOLDS = (
+    Held(scope=PauseScope.JOB_TYPE, key="act"),
+    Held(scope=PauseScope.JOB_TYPE, key="plan"),
+    Held(scope=PauseScope.EVERYTHING),
+)
+WORKER = NewWorker(
+    host="here",
+    pid=1,
+    version="1",
+    zone=None,
+    job_types=["act", "plan"],
+    slots={"plan": 2, "transfer": 2},
+)
+# The round is told that the worker lives, whatever time the machine takes.
+ALIVE = "UPDATE jobservice.workers SET heartbeat_at = now() + interval '1 hour'"
+GONE_BY = "UPDATE jobservice.endpoint_limits SET postponed_until = now()"
+POSTPONED = """
+SELECT count(*) FROM jobservice.endpoint_limits WHERE postponed_until > clock_timestamp()
+"""
+TYPES = "SELECT DISTINCT job_type FROM jobservice.tasks WHERE id = ANY($1::bigint[])"
 FINALS = (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.STOPPED)
 LEADER = 99
 AGE = "UPDATE jobservice.tasks SET rescues = 9 WHERE id = $1 AND status = 'running'"
@@ -72,11 +97,17 @@ class Lifecycle(RuleBasedStateMachine):
         self.do(self._clear())
         self.execution_ids = [self.do(executions.start(self.database, NEW))]
         self.settled: Counter[int] = Counter()
+        self.held: set[Held] = set()
         self.pages = 0
 
     async def _clear(self) -> None:
         async with self.database.connection() as connection:
-            await connection.execute("TRUNCATE jobservice.executions, jobservice.tasks CASCADE")
+            await connection.execute(
+                "TRUNCATE jobservice.executions, jobservice.tasks, jobservice.pauses,"
+                " jobservice.endpoint_limits, jobservice.workers CASCADE"
+            )
+            await workers.register(connection, WORKER)
+            await connection.execute(ALIVE)
 
     @override
     def teardown(self) -> None:
@@ -94,6 +125,55 @@ class Lifecycle(RuleBasedStateMachine):
             await dispatching.promote_retries(connection, leadership)
             rows = await connection.fetch(PENDING, queue)
             return await dispatching.take(connection, leadership, [row["id"] for row in rows])
+
+    @rule(target=deliveries)
+    def dispatch_in_turn(self) -> Any:
+        found, types, is_postponed = self.do(self._round())
+        assert not (found and is_postponed), "a registry that asked for a pause is left alone"
+        assert types.isdisjoint(self._paused_types()), "what is paused is not dispatched"
+        return multiple(*found)
+
+    async def _round(self) -> tuple[tuple[Delivery, ...], set[str], bool]:
+        async with self.database.connection() as connection:
+            leadership = await leader.acquire(connection, LEADER)
+            assert leadership is not None
+            await dispatching.promote_retries(connection, leadership)
+            is_postponed = bool(await connection.fetchval(POSTPONED))
+            found = await rounds.dispatch(connection, leadership, {})
+            rows = await connection.fetch(TYPES, [one.task_id for one in found])
+        return found, {row["job_type"] for row in rows}, is_postponed
+
+    def _paused_types(self) -> set[str]:
+        everything = any(held.scope is PauseScope.EVERYTHING for held in self.held)
+        return {"act", "plan"} if everything else {held.key for held in self.held}
+
+    @rule(held=st.sampled_from(HOLDS))
+    def pause(self, held: Held) -> None:
+        self.do(pauses.pause(self.database, held, by="somebody"))
+        self.held.add(held)
+
+    @rule(held=st.sampled_from(HOLDS))
+    def resume(self, held: Held) -> None:
+        assert self.do(pauses.resume(self.database, held)) is (held in self.held)
+        self.held.discard(held)
+
+    @rule(held=claims, seconds=st.sampled_from([0.0, 600.0]))
+    def snooze_for_a_registry(self, held: Claimed, seconds: float) -> None:
+        self.do(self.database.run(lambda c: self._snooze(c, held, seconds)))
+
+    async def _snooze(self, connection: Connection, held: Claimed, seconds: float) -> None:
+        """Settle as the settler does: the registry is left alone only if the claim stood."""
+        waits = Settlement(task=held, status=TaskStatus.PENDING, error=ERROR, delay_seconds=seconds)
+        if await settling.settle(connection, [waits]):
+            await limits.postpone(connection, REGISTRY, seconds, "429")
+
+    @rule()
+    def let_the_pause_go_by(self) -> None:
+        self.do(self._let_go_by())
+
+    async def _let_go_by(self) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(GONE_BY)
 
     @rule(lost=deliveries)
     def lose_in_redis(self, lost: Delivery) -> None:
@@ -135,11 +215,24 @@ class Lifecycle(RuleBasedStateMachine):
         for task_id, _ in self.do(self.database.run(lambda c: settling.settle(c, batch))):
             self.settled[task_id] += 1
 
-    @rule(held=claims, count=st.integers(0, 3))
-    def plan_page(self, held: Claimed, count: int) -> None:
+    @rule(
+        held=claims,
+        keys=st.lists(st.sampled_from([None, "a", "b"]), max_size=3),
+        priority=st.sampled_from([None, -1, 1]),
+    )
+    def plan_page(self, held: Claimed, keys: list[str | None], priority: int | None) -> None:
         if not held.is_plan:
             return
-        new = [NewTask(job_type="act", queue="transfer", parameters={})] * count
+        new = [
+            NewTask(
+                job_type="act",
+                queue="transfer",
+                parameters={},
+                priority=priority,
+                unique_key=key,
+            )
+            for key in keys
+        ]
         page = planning.PlanPage(number=self.pages + 1, tasks=new, checkpoint={})
         try:
             self.do(self.database.run(lambda c: planning.write_page(c, held, page)))

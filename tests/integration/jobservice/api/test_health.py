@@ -74,7 +74,8 @@ async def patient_client(
     """An API whose pool waits for Postgres as good as for ever."""
     pool = await Database.connect(own_postgres.dsn(), patience_seconds=PATIENT_SECONDS)
     async with TaskQueue.connected(valkey_url) as queue:
-        probes = Probes(database=pool, queue=queue, storage_path=tmp_path)
+        storage = FilesystemStorage(tmp_path)
+        probes = Probes(database=pool, queue=queue, local_registry=Registry(pool, storage))
         patient = dataclasses.replace(
             services,
             database=pool,
