@@ -101,7 +101,7 @@ class ScheduledPolicies:
         """
         del fire_time
         policy_id = schedule.vendor.id
-        waiting = await execution_rows.scheduled_and_waiting(connection, policy_id)
+        waiting = await execution_rows.scheduled_and_waiting(connection, VENDOR_TYPE, policy_id)
         if waiting is not None:
             raise PolicyRunning(
                 f"execution {waiting}, which this schedule started before, has not begun yet"

@@ -14,7 +14,7 @@ from jobservice.domain.listing import Equals, Listing, Rows
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.purge import VENDOR_TYPE, PurgeParameters
 from jobservice.domain.schedule import Schedule, Timing, Vendor
-from jobservice.errors import NotFound
+from jobservice.errors import NotFound, StillUnderWay
 from jobservice.store import executions as execution_rows
 from jobservice.store import tasks as task_rows
 from jobservice.store.schedules import NewSchedule
@@ -110,8 +110,16 @@ class ScheduledPurges:
     """What the schedule of purges starts."""
 
     async def start(self, connection: Connection, schedule: Schedule, fire_time: datetime) -> int:
-        """Start a purge in this transaction and return the execution's id."""
+        """Start a purge in this transaction and return the execution's id.
+
+        Raise StillUnderWay while one that waits to begin will do the same.
+        """
         del fire_time
+        waiting = await execution_rows.scheduled_and_waiting(connection, VENDOR_TYPE)
+        if waiting is not None:
+            raise StillUnderWay(
+                f"purge {waiting}, which this schedule started before, has not begun yet"
+            )
         parameters = PurgeParameters.of(schedule.parameters)
         return await _start(connection, parameters, TriggerKind.SCHEDULED, "schedule")
 

@@ -31,6 +31,11 @@ class Queues:
         }
         return next((pause for pause in self.pauses if pause.held in held), None)
 
+    def pause_of_schedules(self) -> Pause | None:
+        """Return what holds back all schedules."""
+        held = {Held(scope=PauseScope.EVERYTHING), Held(scope=PauseScope.SCHEDULES)}
+        return next((pause for pause in self.pauses if pause.held in held), None)
+
 
 async def listed(database: Database) -> Queues:
     """Return all queues."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from access import audit
 from access.audit import Event
@@ -194,7 +194,8 @@ async def retry_execution(database: Database, execution_id: int, *, by: str) -> 
 
 async def retry_matching(database: Database, wanted: Matching, *, by: str) -> Retried:
     """Let all tasks that match try again, an execution at a time."""
-    entry = audit.Entry(event=Event.RETRY_QUEUE, resource=str(wanted))
+    asked = {name: value for name, value in asdict(wanted).items() if value is not None}
+    entry = audit.Entry(event=Event.RETRY_QUEUE, resource=wanted.job_type or "all", details=asked)
     return await _retry_all(database, wanted, entry, by=by)
 
 

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "schedule": "jobservice.cli.schedule",
     "project": "jobservice.cli.project",
     "hook": "jobservice.cli.hook",
+    "audit": "jobservice.cli.audit",
     "api": "jobservice.cli.api",
     "worker": "jobservice.cli.worker",
     "migrate": "jobservice.cli.migrate",

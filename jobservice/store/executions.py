@@ -148,14 +148,17 @@ async def unfinished_of_policy(connection: Connection, policy_id: int) -> tuple[
 
 SCHEDULED_AND_WAITING = """
 SELECT id FROM jobservice.executions
-WHERE policy_id = $1 AND trigger = 'scheduled' AND started_at IS NULL AND ended_at IS NULL
+WHERE vendor_type = $1 AND ($2::bigint IS NULL OR policy_id = $2)
+  AND trigger = 'scheduled' AND started_at IS NULL AND ended_at IS NULL
 LIMIT 1
 """
 
 
-async def scheduled_and_waiting(connection: Connection, policy_id: int) -> int | None:
-    """Return an execution of a policy that its schedule started and that has not begun."""
-    found: int | None = await connection.fetchval(SCHEDULED_AND_WAITING, policy_id)
+async def scheduled_and_waiting(
+    connection: Connection, vendor_type: str, policy_id: int | None = None
+) -> int | None:
+    """Return an execution of a vendor, or of its policy, that a schedule started and that waits."""
+    found: int | None = await connection.fetchval(SCHEDULED_AND_WAITING, vendor_type, policy_id)
     return found
 
 

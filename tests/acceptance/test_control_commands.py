@@ -67,6 +67,27 @@ async def test_a_running_task_is_stopped_and_retried(shell: Shell, source: FakeR
     assert (await shell.json("execution", "retry", execution_id))["retried"] == 0
 
 
+async def test_who_changed_what_is_told_and_purged(shell: Shell) -> None:
+    await shell.said("queue", "pause", "--schedules", "--comment", "the clock is set")
+    paused = await shell.json("queue", "list")
+    (scheduler,) = [one for one in paused["queues"] if one["job_type"] == "SCHEDULER"]
+    assert scheduler["transship"]["comment"] == "the clock is set"
+    await shell.said("queue", "resume", "--schedules")
+    await shell.refused("queue", "resume", "--schedules")
+    told = await shell.json("audit", "list", "--type", "queue", "--operation", "resume")
+    assert (told[0]["operation"], told[0]["resource_type"]) == ("resume", "queue")
+    refused = await shell.json("audit", "list", "--refused", "--user", "admin")
+    assert {one["operation_result"] for one in refused} == {False}
+    assert "resume" in await shell.said("audit", "list")
+    assert (await shell.refused("audit", "list", "--user", "a,b"))[0] == ExitCode.USAGE
+    purge_id = (await shell.json("audit", "purge", "--days", "1", "--dry-run"))["id"]
+    async with asyncio.timeout(SECONDS):
+        while (await shell.json("audit", "purges"))[0]["job_status"] != "Success":
+            pass
+    assert (await shell.json("audit", "purges"))[0]["id"] == purge_id
+    assert f"purge {purge_id + 1} has started" in await shell.said("audit", "purge", "--days", "9")
+
+
 async def test_workers_and_queues_are_listed(shell: Shell) -> None:
     (worker,) = await shell.json("workers")
     assert worker["transship"]["zone"] == "default"

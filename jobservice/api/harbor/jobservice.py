@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from jobservice.api.models import jobservice as models
 from jobservice.domain import zone as zones
-from jobservice.domain.pause import Held, PauseScope
+from jobservice.domain.pause import Pause
 from jobservice.errors import NotFound
 from jobservice.queues import Queues
+from jobservice.store.queues import Queue
 from jobservice.store.workers import Slot, Worker
 
 SCHEDULER = "SCHEDULER"
@@ -59,18 +60,20 @@ def slots(worker: Worker, running: Sequence[Slot]) -> Iterator[models.Worker]:
 def queues(found: Queues) -> Iterator[models.JobQueue]:
     """Show what waits by job type, and Harbor's queue of schedules."""
     for queue in found.queues:
-        pause = found.pause_of(queue.job_type)
-        yield models.JobQueue(
-            job_type=queue.job_type,
-            count=queue.count,
-            latency=queue.latency_seconds,
-            paused=pause is not None,
-            transship=models.TransshipQueue(
-                paused_by=pause.paused_by, paused_at=pause.paused_at, comment=pause.comment
-            )
-            if pause
-            else None,
+        yield _queue(queue, found.pause_of(queue.job_type))
+    schedules = Queue(job_type=SCHEDULER, count=0, latency_seconds=0)
+    yield _queue(schedules, found.pause_of_schedules())
+
+
+def _queue(queue: Queue, pause: Pause | None) -> models.JobQueue:
+    return models.JobQueue(
+        job_type=queue.job_type,
+        count=queue.count,
+        latency=queue.latency_seconds,
+        paused=pause is not None,
+        transship=models.TransshipQueue(
+            paused_by=pause.paused_by, paused_at=pause.paused_at, comment=pause.comment
         )
-    held = {Held(scope=PauseScope.SCHEDULES), Held(scope=PauseScope.EVERYTHING)}
-    paused = any(pause.held in held for pause in found.pauses)
-    yield models.JobQueue(job_type=SCHEDULER, count=0, latency=0, paused=paused)
+        if pause
+        else None,
+    )

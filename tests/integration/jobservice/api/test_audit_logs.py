@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from access.identity import Principal
 from database.pool import Database
 from jobservice.jobs.audit_purge import AuditPurge
 from tests.integration.jobservice.api.caller import Caller
+from tests.integration.jobservice.api.test_schedules import tick
 from tests.integration.jobservice.conftest import Jobs, working_at
 
 
@@ -150,6 +152,20 @@ async def test_purges_are_scheduled_changed_and_unscheduled(admin: Caller) -> No
     assert (await admin.get(path)).json["schedule"]["cron"] == "0 30 2 * * 1"
     assert (await admin.put(path, {"schedule": {"type": "None"}})).status == 200
     assert (await admin.get(path)).json == {}
+
+
+async def test_one_scheduled_purge_waits_to_begin_and_no_queue_of_them(
+    admin: Caller, database: Database
+) -> None:
+    await admin.post("/system/purgeaudit/schedule", body("Daily"))
+    await tick(database, timedelta(days=1, seconds=1))
+    await tick(database, timedelta(days=2, seconds=1))
+    (run,) = (await admin.get("/system/purgeaudit")).json
+    (schedule,) = (await admin.get("/schedules")).json
+    refused, started = (await admin.get(f"/schedules/{schedule['id']}/fires")).json
+    assert (started["outcome"], started["execution_id"]) == ("started", run["id"])
+    assert refused["outcome"] == "refused"
+    assert f"purge {run['id']}, which this schedule started before" in refused["detail"]
 
 
 @pytest.mark.parametrize(

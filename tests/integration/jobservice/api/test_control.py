@@ -150,6 +150,9 @@ async def test_tasks_are_stopped_and_retried_with_counts(admin: Caller, database
         "refused": 0,
         "reasons": [],
     }
+    (told, *_) = (await admin.get("/auditlog-exts?q=operation=retry,resource_type=queue")).json
+    assert told["resource"] == PLAN
+    assert told["transship"]["details"] == {"statuses": ["stopped"], "job_type": PLAN}
     assert (await admin.post(f"/executions/{execution_id}/retry")).json["retried"] == 0
     assert (await admin.post("/executions/4711/retry")).status == 404
     assert (await admin.post("/tasks/4711/stop")).status == 404
