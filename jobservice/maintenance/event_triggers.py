@@ -15,7 +15,7 @@ import structlog
 from database.errors import DatabaseUnavailable
 from database.pool import Connection, Database
 from jobservice.domain.change import Change
-from jobservice.errors import NotFound, PreconditionFailed
+from jobservice.errors import NotFound, NotLeading, PreconditionFailed
 from jobservice.maintenance.service import Service
 from jobservice.store import changes
 from jobservice.store.changes import Due
@@ -63,7 +63,7 @@ class EventTriggers:
         for one in found:
             try:
                 await self._database.run(functools.partial(self._start, one))
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, NotLeading):
                 raise
             except Exception:
                 log.exception("event_trigger_failed", policy=one.policy_id)

@@ -75,6 +75,14 @@ WORK = {
         INSERT INTO jobservice.workers (host, pid, version, job_types, slots, heartbeat_at)
         VALUES ('dead', 1, '1', '{}', '{}', now() - interval '2 days')
         """,
+    "event_triggers": """
+        SET session_replication_role = replica;
+        INSERT INTO jobservice.changes (policy_id, repository, reference, digest, is_gone,
+                                        first_at, last_at)
+        VALUES (4711, 'p/r', '1', 'sha256:0', false, now() - interval '1 hour',
+                now() - interval '1 hour');
+        SET session_replication_role = DEFAULT
+        """,
     "outbox_reader": """
         INSERT INTO jobservice.outbox (kind, facts) VALUES ('execution_ended', '{}')
         """,
