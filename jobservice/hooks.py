@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from access import audit
 from access.audit import Entry, Event
@@ -52,28 +52,38 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """The use cases. `transport` is the one that deliveries go by: it knows where they may go."""
+    """The use cases of one project's hooks, or of the whole installation's where there is none.
+
+    `transport` is the one that deliveries go by: it knows where they may go.
+    """
 
     database: Database
     secrets: HookSecrets
     transport: Transport
+    project_id: int | None = None
+
+    def of_project(self, project_id: int) -> Self:
+        """Return the use cases of a project's hooks."""
+        return replace(self, project_id=project_id)
 
     async def page(self, listing: Listing) -> Rows[Hook]:
         """Return one page."""
         async with self.database.connection() as connection:
-            return await hooks.page(connection, listing)
+            return await hooks.page(connection, listing, project_id=self.project_id)
 
     async def get(self, hook_id: int) -> Hook:
         """Return a hook; raise NotFound."""
         async with self.database.connection() as connection:
-            return _found(await hooks.get(connection, hook_id), hook_id)
+            return await self._get(connection, hook_id)
 
     async def create(self, wanted: Wanted, *, creator: str) -> int:
         """Add a hook and return its id; raise InvalidRequest, NameTaken."""
         await self._refuse(wanted, wanted.targets or ())
         settings = _settings(HookSettings(name=""), wanted)
         async with self.database.transaction() as connection:
-            hook_id = await hooks.insert(connection, settings, creator=creator)
+            hook_id = await hooks.insert(
+                connection, settings, creator=creator, project_id=self.project_id
+            )
             await self._write_targets(connection, hook_id, wanted.targets or (), None)
             await audit.record(connection, Entry(event=Event.CREATE_HOOK, resource=settings.name))
         return hook_id
@@ -83,7 +93,7 @@ class Hooks:
         before = await self.get(hook_id)
         await self._refuse(_with_defaults(wanted, before), wanted.targets, before)
         async with self.database.transaction() as connection:
-            now = _found(await hooks.get_locked(connection, hook_id), hook_id)
+            now = await self._get_locked(connection, hook_id)
             await hooks.update(connection, hook_id, _settings(now.settings, wanted))
             if wanted.targets is not None:
                 await self._write_targets(connection, hook_id, wanted.targets, now)
@@ -94,7 +104,7 @@ class Hooks:
     async def delete(self, hook_id: int) -> None:
         """Remove a hook with what it told; raise NotFound."""
         async with self.database.transaction() as connection:
-            found = _found(await hooks.get_locked(connection, hook_id), hook_id)
+            found = await self._get_locked(connection, hook_id)
             await hooks.delete(connection, hook_id)
             await audit.record(
                 connection, Entry(event=Event.DELETE_HOOK, resource=found.settings.name)
@@ -103,12 +113,12 @@ class Hooks:
     async def last_triggers(self) -> tuple[LastTrigger, ...]:
         """Return when each hook last told of each of its types."""
         async with self.database.connection() as connection:
-            return await hooks.last_triggers(connection)
+            return await hooks.last_triggers(connection, project_id=self.project_id)
 
     async def try_out(self, hook_id: int, *, by: str) -> tuple[int, ...]:
         """Send a test to every target, once; return the deliveries' ids. Raise NotFound."""
         async with self.database.transaction() as connection:
-            hook = _found(await hooks.get_locked(connection, hook_id), hook_id)
+            hook = await self._get_locked(connection, hook_id)
             event = notices.trial(
                 str(uuid.uuid4()), datetime.now(UTC), hook_name=hook.settings.name, operator=by
             )
@@ -152,7 +162,7 @@ class Hooks:
         if found.status is DeliveryStatus.PENDING:
             raise StillUnderWay(f"delivery {delivery_id} is still being tried")
         async with self.database.transaction() as connection:
-            _found(await hooks.get_locked(connection, hook_id), hook_id)
+            await self._get_locked(connection, hook_id)
             due = await hook_deliveries.due(connection, found.task_id)
             if due is None or due.target is None:
                 raise InvalidRequest([f"delivery {delivery_id}: the hook no longer has its target"])
@@ -164,7 +174,7 @@ class Hooks:
             )
             occasion = Occasion(
                 hook_id=hook_id,
-                project_id=None,
+                project_id=self.project_id,
                 event_id=found.event_id,
                 event_type=found.event_type,
                 trigger=TriggerKind.MANUAL,
@@ -182,12 +192,21 @@ class Hooks:
         async with self.database.connection() as connection:
             return await hook_deliveries.has_execution(connection, hook_id, execution_id)
 
+    async def _get(self, connection: Connection, hook_id: int) -> Hook:
+        return _found(await hooks.get(connection, hook_id, project_id=self.project_id), hook_id)
+
+    async def _get_locked(self, connection: Connection, hook_id: int) -> Hook:
+        found = await hooks.get_locked(connection, hook_id, project_id=self.project_id)
+        return _found(found, hook_id)
+
     async def _refuse(
         self, wanted: Wanted, targets: Sequence[WantedTarget] | None, before: Hook | None = None
     ) -> None:
         stored = [target.format for target in before.targets] if before else []
         formats = stored if targets is None else [target.format for target in targets]
         found = [*_problems(wanted), *_format_problems(wanted, formats)]
+        if self.project_id is not None:
+            found += _project_problems(wanted)
         if targets is not None:
             found += await hook_targets.refuse(targets, self.transport)
         if found:
@@ -254,6 +273,15 @@ def _problems(wanted: Wanted) -> Iterator[str]:
         if status not in STATUSES:
             known = ", ".join(STATUSES)
             yield f"transship.statuses: {status!r} is not known; known are {known}"
+
+
+def _project_problems(wanted: Wanted) -> Iterator[str]:
+    others = [one for one in wanted.event_types or () if _is_known(one) and one not in OF_ARTIFACTS]
+    if others:
+        yield (
+            f"event_types: {', '.join(others)}: hooks of a project hear of its artifacts only; make"
+            " one of the whole installation (/system/webhook/policies)"
+        )
 
 
 def _format_problems(wanted: Wanted, formats: Sequence[str]) -> Iterator[str]:

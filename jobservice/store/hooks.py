@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from jobservice.domain.hook import (
     Target,
     TargetKind,
 )
-from jobservice.domain.listing import Listing, Rows
+from jobservice.domain.listing import Equals, Listing, Rows
 from jobservice.errors import NameTaken
 from jobservice.store import listing as listing_sql
 
@@ -31,16 +31,17 @@ COLUMNS = {
     "creator": "creator",
     "creation_time": "created_at",
     "update_time": "updated_at",
+    "project_id": "coalesce(project_id, 0)",
 }
 
 SELECT = """
 SELECT id, project_id, name, description, event_types, statuses, per_task, enabled, creator,
        created_at, updated_at
-FROM (SELECT * FROM jobservice.hooks WHERE project_id IS NULL) AS hook
+FROM jobservice.hooks
 """
 TABLE = listing_sql.Table(
     select=SELECT,
-    source="(SELECT * FROM jobservice.hooks WHERE project_id IS NULL) AS hook",
+    source="jobservice.hooks",
     columns=COLUMNS,
 )
 TARGETS = """
@@ -49,9 +50,11 @@ FROM jobservice.hook_targets WHERE hook_id = ANY($1::bigint[]) ORDER BY hook_id,
 """
 
 
-async def page(connection: Connection, listing: Listing) -> Rows[Hook]:
-    """Return one page of the installation's hooks; fields are named as in COLUMNS."""
-    found = await listing_sql.page(connection, TABLE, listing, dict)
+async def page(connection: Connection, listing: Listing, *, project_id: int | None) -> Rows[Hook]:
+    """Return one page of a project's hooks, or the installation's; fields as in COLUMNS."""
+    scope = Equals(field="project_id", value=project_id or 0)
+    scoped = replace(listing, conditions=(scope, *listing.conditions))
+    found = await listing_sql.page(connection, TABLE, scoped, dict)
     return Rows(
         items=await _hooks(connection, found.items),
         total=found.total,
@@ -61,22 +64,24 @@ async def page(connection: Connection, listing: Listing) -> Rows[Hook]:
     )
 
 
-GET = SELECT + "WHERE id = $1"
+GET = SELECT + "WHERE id = $1 AND project_id IS NOT DISTINCT FROM $2"  # noqa: S608  constants
 
 
-async def get(connection: Connection, hook_id: int) -> Hook | None:
-    """Return a hook."""
-    found = await _hooks(connection, await connection.fetch(GET, hook_id))
+async def get(connection: Connection, hook_id: int, *, project_id: int | None) -> Hook | None:
+    """Return a hook of a project, or of the installation."""
+    found = await _hooks(connection, await connection.fetch(GET, hook_id, project_id))
     return found[0] if found else None
 
 
 LOCK = "SELECT id FROM jobservice.hooks WHERE id = $1 FOR UPDATE"
 
 
-async def get_locked(connection: Connection, hook_id: int) -> Hook | None:
+async def get_locked(
+    connection: Connection, hook_id: int, *, project_id: int | None
+) -> Hook | None:
     """Return a hook and keep others from changing it until the transaction ends."""
     await connection.execute(LOCK, hook_id)
-    return await get(connection, hook_id)
+    return await get(connection, hook_id, project_id=project_id)
 
 
 ENABLED = """
@@ -106,16 +111,18 @@ async def projects_told_of_pulls(connection: Connection) -> tuple[int, ...] | No
 
 INSERT = """
 INSERT INTO jobservice.hooks
-    (name, description, event_types, statuses, per_task, enabled, creator)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+    (name, description, event_types, statuses, per_task, enabled, creator, project_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING id
 """
 
 
-async def insert(connection: Connection, settings: HookSettings, *, creator: str) -> int:
+async def insert(
+    connection: Connection, settings: HookSettings, *, creator: str, project_id: int | None
+) -> int:
     """Add a hook without targets and return its id; raise NameTaken."""
     try:
-        hook_id: int = await connection.fetchval(INSERT, *_values(settings), creator)
+        hook_id: int = await connection.fetchval(INSERT, *_values(settings), creator, project_id)
     except asyncpg.UniqueViolationError as error:
         raise NameTaken("webhook policy", settings.name) from error
     return hook_id
@@ -204,15 +211,17 @@ SELECT hook.name, wanted AS event_type, hook.enabled, hook.created_at,
        (SELECT max(delivery.created_at) FROM jobservice.hook_deliveries AS delivery
         WHERE delivery.hook_id = hook.id AND delivery.event_type = wanted) AS triggered_at
 FROM jobservice.hooks AS hook, unnest(hook.event_types) WITH ORDINALITY AS types (wanted, place)
-WHERE hook.project_id IS NULL
+WHERE hook.project_id IS NOT DISTINCT FROM $1
 ORDER BY hook.id, place
 LIMIT 1000
 """
 
 
-async def last_triggers(connection: Connection) -> tuple[LastTrigger, ...]:
+async def last_triggers(
+    connection: Connection, *, project_id: int | None
+) -> tuple[LastTrigger, ...]:
     """Return when each hook last told of each of its types, for up to a thousand of them."""
-    return tuple(LastTrigger(**row) for row in await connection.fetch(LAST_TRIGGERS))
+    return tuple(LastTrigger(**row) for row in await connection.fetch(LAST_TRIGGERS, project_id))
 
 
 def _values(settings: HookSettings) -> tuple[Any, ...]:

@@ -24,9 +24,7 @@ FIELDS = {
     "creation_time": FieldType.TIME,
     "update_time": FieldType.TIME,
 }
-IS_NAME = "X-Is-Resource-Name"
 NAME_IN_LOCATION = "X-Resource-Name-In-Location"
-TRUE = "true"
 
 
 async def list_projects(call: Call[Nothing, models.ProjectListQuery, Nothing]) -> web.Response:
@@ -47,7 +45,7 @@ async def create_project(call: Call[Nothing, Nothing, models.ProjectReq]) -> web
     """Make a project."""
     name, public = harbor.asked_for(call.body)
     made = await call.services.projects.create(name, public=public, owner=call.principal)
-    by_name = call.request.headers.get(NAME_IN_LOCATION, "").lower() == TRUE
+    by_name = call.request.headers.get(NAME_IN_LOCATION, "").lower() == harbor.TRUE
     return answering.created(call, made.name if by_name else made.id)
 
 
@@ -75,10 +73,7 @@ async def delete_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> we
 
 
 def _key(call: Call[models.ProjectPath, Nothing, Any]) -> str | int:
-    key = call.path.project_name_or_id
-    is_name = call.request.headers.get(IS_NAME, "").lower() == TRUE
-    is_id = key.isascii() and key.isdigit() and len(key) <= len(str(2**63)) - 1
-    return int(key) if is_id and not is_name else key
+    return harbor.key(call.path.project_name_or_id, call.request.headers)
 
 
 ROUTES = (

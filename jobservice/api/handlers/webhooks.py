@@ -1,19 +1,27 @@
-"""Harbor's tag `webhook`, for the whole installation: hooks and what became of their messages."""
+"""Harbor's tag `webhook`: hooks of the whole installation, and what became of their messages.
+
+The same handlers answer for the hooks of a project; `project_webhooks` has those paths.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from aiohttp import web
 
 from access.audit import Event
 from jobservice import executions
 from jobservice.api import answering, listing
+from jobservice.api.harbor import projects
 from jobservice.api.harbor import webhooks as harbor
 from jobservice.api.models import webhook as models
 from jobservice.api.models.base import ById, Nothing, OwnQuery
+from jobservice.api.models.project import ProjectPath
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.domain.listing import Equals
 from jobservice.errors import NotFound
+from jobservice.hooks import Hooks
 from jobservice.store.hook_deliveries import VENDOR_TYPE
 
 TAG = "webhook"
@@ -50,44 +58,46 @@ ListCall = Call[ById, models.HookListQuery, Nothing]
 
 async def list_events(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
     """Show which events, targets and payload formats there are."""
-    del call
-    return answering.json(harbor.supported())
+    hooks = await _hooks(call)
+    return answering.json(harbor.supported(project_id=hooks.project_id))
 
 
 async def list_policies(call: Call[Nothing, models.HookListQuery, Nothing]) -> web.Response:
     """List the hooks of the installation."""
     asked = listing.asked(call, FIELDS)
-    return listing.answer(call, asked, await call.services.hooks.page(asked), harbor.policy)
+    found = await (await _hooks(call)).page(asked)
+    return listing.answer(call, asked, found, harbor.policy)
 
 
 async def create_policy(call: Call[Nothing, Nothing, models.WebhookPolicy]) -> web.Response:
     """Add a hook."""
-    hook_id = await call.services.hooks.create(
-        harbor.wanted(call.body), creator=call.principal.username
-    )
+    hooks = await _hooks(call)
+    wanted = harbor.wanted(call.body, project_id=hooks.project_id)
+    hook_id = await hooks.create(wanted, creator=call.principal.username)
     return answering.created(call, hook_id)
 
 
 async def get_policy(call: HookCall) -> web.Response:
     """Show a hook."""
-    return answering.json(harbor.policy(await call.services.hooks.get(call.path.id)))
+    return answering.json(harbor.policy(await (await _hooks(call)).get(call.path.id)))
 
 
 async def update_policy(call: Call[ById, Nothing, models.WebhookPolicy]) -> web.Response:
     """Change a hook."""
-    await call.services.hooks.update(call.path.id, harbor.wanted(call.body))
+    hooks = await _hooks(call)
+    await hooks.update(call.path.id, harbor.wanted(call.body, project_id=hooks.project_id))
     return web.Response()
 
 
 async def delete_policy(call: HookCall) -> web.Response:
     """Remove a hook with its deliveries."""
-    await call.services.hooks.delete(call.path.id)
+    await (await _hooks(call)).delete(call.path.id)
     return web.Response()
 
 
 async def list_executions(call: ListCall) -> web.Response:
     """List what a hook was told, the latest first unless asked otherwise."""
-    await call.services.hooks.get(call.path.id)
+    await (await _hooks(call)).get(call.path.id)
     scope = (
         Equals(field="vendor_type", value=VENDOR_TYPE),
         Equals(field="vendor_id", value=call.path.id),
@@ -117,13 +127,13 @@ async def get_task_log(call: Call[models.HookTaskPath, Nothing, Nothing]) -> web
 
 async def list_last_triggers(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
     """Show when each hook last told of each of its types of event."""
-    found = await call.services.hooks.last_triggers()
+    found = await (await _hooks(call)).last_triggers()
     return answering.json([harbor.last_trigger(one) for one in found])
 
 
 async def try_policy(call: HookCall) -> web.Response:
     """Send a test to every target of a hook, once."""
-    begun = await call.services.hooks.try_out(call.path.id, by=call.principal.username)
+    begun = await (await _hooks(call)).try_out(call.path.id, by=call.principal.username)
     return answering.json(models.HookTest(deliveries=list(begun)), status=202)
 
 
@@ -132,24 +142,35 @@ async def list_deliveries(
 ) -> web.Response:
     """List a hook's deliveries, the latest first unless asked otherwise."""
     asked = listing.asked(call, DELIVERY_FIELDS, latest_first=True)
-    found = await call.services.hooks.deliveries(call.path.id, asked)
+    found = await (await _hooks(call)).deliveries(call.path.id, asked)
     return listing.answer(call, asked, found, harbor.delivery)
 
 
 async def get_delivery(call: Call[models.HookDeliveryPath, Nothing, Nothing]) -> web.Response:
     """Show a delivery with what was sent and what came back."""
-    found = await call.services.hooks.delivery(call.path.id, call.path.delivery_id)
+    found = await (await _hooks(call)).delivery(call.path.id, call.path.delivery_id)
     return answering.json(harbor.delivery(found, whole=True))
 
 
 async def redeliver(call: Call[models.HookDeliveryPath, Nothing, Nothing]) -> web.Response:
     """Send a message again as it was, under the same event id."""
     path = call.path
-    new_id = await call.services.hooks.redeliver(
+    new_id = await (await _hooks(call)).redeliver(
         path.id, path.delivery_id, by=call.principal.username
     )
-    location = f"{ROOT}/policies/{path.id}/deliveries/{new_id}"
+    beside, _, _ = call.request.path.rpartition(f"/{path.delivery_id}/redeliver")
+    location = f"{beside}/{new_id}"
     return web.Response(status=201, headers={"Location": location})
+
+
+async def _hooks(call: Call[Any, Any, Any]) -> Hooks:
+    """Return the hooks that the path is about: a project's, or the installation's."""
+    hooks = call.services.hooks
+    if not isinstance(call.path, ProjectPath):
+        return hooks
+    key = projects.key(call.path.project_name_or_id, call.request.headers)
+    project, _ = await call.services.projects.get(key)
+    return hooks.of_project(project.id)
 
 
 async def _want_execution(
@@ -159,8 +180,8 @@ async def _want_execution(
     execution_id: int,
 ) -> None:
     """Raise NotFound unless the execution is one of the hook's."""
-    await call.services.hooks.get(hook_id)
-    if not await call.services.hooks.has_execution(hook_id, execution_id):
+    await (await _hooks(call)).get(hook_id)
+    if not await (await _hooks(call)).has_execution(hook_id, execution_id):
         raise NotFound("execution", execution_id)
 
 

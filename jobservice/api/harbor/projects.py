@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from access.identity import Principal
@@ -14,6 +14,8 @@ from jobservice.errors import InvalidRequest
 
 # Harbor's number for the role of a project's administrator.
 ADMINISTRATOR_ROLE = 1
+IS_NAME = "X-Is-Resource-Name"
+TRUE = "true"
 
 
 def project(found: Project, repositories: int, viewer: Principal) -> models.Project:
@@ -89,3 +91,10 @@ def _said(body: models.ProjectReq) -> dict[str, Any]:
     if body.cve_allowlist is not None:
         said["cve_allowlist.items"] = len(body.cve_allowlist.items or [])
     return said
+
+
+def key(name_or_id: str, headers: Mapping[str, str]) -> str | int:
+    """Return which project a path means: digits are an id unless a header says otherwise."""
+    is_name = headers.get(IS_NAME, "").lower() == TRUE
+    is_id = name_or_id.isascii() and name_or_id.isdigit() and len(name_or_id) < len(str(2**63))
+    return int(name_or_id) if is_id and not is_name else name_or_id

@@ -8,7 +8,7 @@ from typing import Final
 
 from jobservice.api.models import webhook as models
 from jobservice.domain.execution import Execution, ExecutionStatus
-from jobservice.domain.hook import ASKED_FOR, FORMATS, Hook, Target
+from jobservice.domain.hook import ASKED_FOR, FORMATS, OF_ARTIFACTS, Hook, Target
 from jobservice.domain.hook_delivery import HookDelivery
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.task import Task, TaskStatus
@@ -75,12 +75,11 @@ def _target(target: Target) -> models.WebhookTargetObject:
     )
 
 
-def wanted(body: models.WebhookPolicy) -> Wanted:
-    """Read a hook; raise InvalidRequest for one of a project."""
-    if body.project_id:
-        raise InvalidRequest(
-            [f"project_id: {body.project_id}: hooks of a project are not built in this version"]
-        )
+def wanted(body: models.WebhookPolicy, *, project_id: int | None = None) -> Wanted:
+    """Read a hook of a project, or of the installation; raise InvalidRequest for another's."""
+    if body.project_id and body.project_id != project_id:
+        path = "/projects/{project_name_or_id}/webhook/policies"
+        raise InvalidRequest([f"project_id: {body.project_id}: its hooks are beneath {path}"])
     ours = body.transship
     if ours is None and "transship" in body.model_fields_set:
         ours = models.TransshipHook()
@@ -109,10 +108,11 @@ def _wanted_target(body: models.WebhookTargetObject) -> WantedTarget:
     )
 
 
-def supported() -> models.SupportedWebhookEventTypes:
-    """Show what hooks can be made of."""
+def supported(*, project_id: int | None = None) -> models.SupportedWebhookEventTypes:
+    """Show what hooks of a project, or of the installation, can be made of."""
+    known = ASKED_FOR if project_id is None else OF_ARTIFACTS
     return models.SupportedWebhookEventTypes(
-        event_type=[one.value for one in ASKED_FOR],
+        event_type=[one.value for one in known],
         notify_type=[kind.value for kind in FORMATS],
         payload_formats=[
             models.PayloadFormat(notify_type=kind.value, formats=[one.value for one in formats])

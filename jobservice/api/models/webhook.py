@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from jobservice.api.models.base import ById, HarborModel, Id, LinkedPaging, OwnModel
+from jobservice.api.models.project import ProjectPath
 
 
 class TransshipTarget(OwnModel):
@@ -175,5 +176,34 @@ class HookTaskPath(HookExecutionPath):
 
 class HookDeliveryPath(ById):
     """A delivery of a hook."""
+
+    delivery_id: Id
+
+
+class ProjectHookPath(ProjectPath):
+    """A hook of a project, by Harbor's name of the parameter."""
+
+    webhook_policy_id: Id
+
+    @property
+    def id(self) -> int:
+        """The hook's id, as on the installation's paths."""
+        return self.webhook_policy_id
+
+
+class ProjectHookExecutionPath(ProjectHookPath):
+    """An execution of a project's hook."""
+
+    execution_id: Id
+
+
+class ProjectHookTaskPath(ProjectHookExecutionPath):
+    """A task of an execution of a project's hook."""
+
+    task_id: Id
+
+
+class ProjectHookDeliveryPath(ProjectHookPath):
+    """A delivery of a project's hook."""
 
     delivery_id: Id

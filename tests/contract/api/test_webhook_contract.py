@@ -1,4 +1,4 @@
-"""The models of the tag `webhook` against Harbor's: our paths differ, the shapes do not.
+"""The models of the tag `webhook` against Harbor's, for projects and for the whole installation.
 
 data/harbor_webhook.json is made from harbor-swagger.yaml; names of plain strings are replaced.
 """
@@ -50,3 +50,22 @@ def test_harbors_paths_are_there_beneath_system() -> None:
         f"{task}/{{task_id}}/log",
     }
     assert harbors | {"/events", "/lasttrigger"} <= paths
+
+
+def test_harbors_operations_are_there_for_projects() -> None:
+    root = "/api/v2.0/projects/{project_name_or_id}/webhook"
+    one = f"{root}/policies/{{webhook_policy_id}}"
+    task = f"{one}/executions/{{execution_id}}/tasks"
+    ours = {(route.method, route.path, route.operation_id.lower()) for route in application.ROUTES}
+    assert {
+        ("GET", f"{root}/events", "getsupportedeventtypes"),
+        ("GET", f"{root}/policies", "listwebhookpoliciesofproject"),
+        ("POST", f"{root}/policies", "createwebhookpolicyofproject"),
+        ("GET", one, "getwebhookpolicyofproject"),
+        ("PUT", one, "updatewebhookpolicyofproject"),
+        ("DELETE", one, "deletewebhookpolicyofproject"),
+        ("GET", f"{one}/executions", "listexecutionsofwebhookpolicy"),
+        ("GET", task, "listtasksofwebhookexecution"),
+        ("GET", f"{task}/{{task_id}}/log", "getlogsofwebhooktask"),
+        ("GET", f"{root}/lasttrigger", "lasttrigger"),
+    } <= ours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from access import projects
 from access.identity import SYSTEM
 from database.pool import Database
 from database.sealing import Keyring, generate_key
@@ -166,3 +168,23 @@ async def test_what_was_used_is_written_before_a_process_ends(
     async with use_merger.merging(database, registry.uses):
         registry.uses.pulled(Used(repository_id=found.repository_id, manifest_id=found.id), by="ci")
     assert await house.jobs.one("SELECT pull_count FROM registry.manifests") == 1
+
+
+async def test_a_projects_hook_hears_of_its_own_project_only(
+    house: House, registry: Registry, database: Database, receiver: Receiver
+) -> None:
+    await registry.prepare("team/app")
+    async with database.connection() as connection:
+        team = await projects.get(connection, "team")
+    of_team = dataclasses.replace(house, hooks=house.hooks.of_project(team.id))
+    hook_id = await of_team.hook(
+        receiver, event_types=["PUSH_ARTIFACT"], name="team", format="CloudEvents"
+    )
+    async with house.working():
+        await push(registry, "other/app", "1.0")
+        await push(registry, "team/app", "2.0")
+        await receiver.heard(lambda it: bool(it.accepted))
+        await house.outbox_is_empty()
+    (message,) = receiver.accepted
+    assert message.body["data"]["repository"]["repo_full_name"] == "team/app"
+    assert message.body["source"] == f"/projects/{team.id}/webhook/policies/{hook_id}"
