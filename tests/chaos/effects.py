@@ -1,4 +1,4 @@
-"""Which effects a task had under which fence, from its timeline and from who put its tags when."""
+"""Which effects a task had under which fence, from its timeline and from what was done when."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """`doubled` names tasks whose tag was put under two fences, or under one lost before;
-    `on_the_wire` counts writes that were under way when the fence was lost."""
+    """`doubled` names tasks with effects under two fences, or under one lost before, and messages
+    that were sent again; `on_the_wire` counts what was under way when the fence was lost: the
+    request, or, of a message, what was to be noted of the answer."""
 
     doubled: tuple[str, ...] = ()
     on_the_wire: int = 0
@@ -31,22 +32,29 @@ class Effects:
 
 def judge(
     writes: Iterable[Write],
-    tasks: Mapping[tuple[str, str], int],
+    tasks: Mapping[tuple[str, ...], int],
     claims: Mapping[int, Sequence[Claim]],
+    noted: Mapping[int, float],
 ) -> Effects:
-    """Judge tag writes; `tasks` says whose a (repository, tag) is, `claims` are in order."""
+    """Judge what was done; `tasks` says whose it is, `claims` are in order.
+
+    `noted` is when it was written down that a task's message had arrived. A receiver that is told
+    twice drops what it knows, so until then a message is on the wire.
+    """
     fences: dict[int, set[int]] = defaultdict(set)
     doubled: list[str] = []
     on_the_wire = 0
     for write in writes:
-        task = tasks.get((write.repository, write.tag))
+        task = tasks.get(write.what)
         if task is None:
-            doubled.append(f"{write.repository}:{write.tag} is nobody's")
+            doubled.append(f"{':'.join(write.what)} is nobody's")
             continue
         claim = _claim(write, claims[task])
         if claim is None or write.arrived_at > claim.until:
             doubled.append(f"task {task}: {write} under {claim} of {claims[task]}")
-        elif write.answered_at > claim.until:
+        elif write.arrived_at > noted.get(task, inf):
+            doubled.append(f"task {task}: {write} after it was known to have arrived")
+        elif max(write.answered_at, noted.get(task, 0)) > claim.until:
             on_the_wire += 1
         else:
             fences[task].add(claim.fence)

@@ -135,6 +135,7 @@ class House:
             "TRANSSHIP_SECRET_KEY": self.key,
             "TRANSSHIP_ADMIN_PASSWORD": PASSWORD,
             "TRANSSHIP_WORKER_SLOTS": str(SLOTS),
+            "TRANSSHIP_HOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             "HOME": str(self.folder / name),
         }
 

@@ -20,14 +20,17 @@ from jobservice.demo.peers import Peer
 from protocol import media_types
 from tests.acceptance.house import Api, policy
 from tests.chaos.house import House
-from tests.chaos.receiver import Receiver
+from tests.chaos.receiver import HOOK, Receiver
 
 REPOSITORIES = 5
 TAGS = 20
 ARTIFACTS = REPOSITORIES * TAGS
 LAYER_BYTES = (1_000, 4_000, 16_000, 64_000)
 LOCAL_EVERY = 3
-UNFINISHED = "SELECT count(*) FROM jobservice.executions WHERE ended_at IS NULL"
+UNFINISHED = """
+SELECT count(*) FROM jobservice.executions
+WHERE ended_at IS NULL AND vendor_type = 'replication'
+"""
 LOOK_SECONDS = 0.25
 # What callers of a house see while it breaks.
 WEATHER = (
@@ -160,7 +163,7 @@ class Load:
 
 @asynccontextmanager
 async def against(house: House, peer: Peer, receiver: Receiver) -> AsyncIterator[Load]:
-    """Make both registries known to a house."""
+    """Make both registries known to a house, and who is told of every task that ends."""
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         api = Api(house.url, session)
@@ -173,4 +176,13 @@ async def against(house: House, peer: Peer, receiver: Receiver) -> AsyncIterator
             }
         source_id = (await api.post("/registries", fields)).id
         receiver_id = await api.endpoint("receiver", receiver)
+        hook = {
+            "name": "receiver",
+            "event_types": ["REPLICATION"],
+            "targets": [{"type": "http", "address": receiver.url + HOOK}],
+            "enabled": True,
+            "transship": {"per_task": True},
+        }
+        made = await api.post("/system/webhook/policies", hook)
+        assert made.status == 201, made
         yield Load(house=house, session=session, source_id=source_id, receiver_id=receiver_id)

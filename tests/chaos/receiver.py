@@ -1,4 +1,4 @@
-"""A registry that writes down who put which tag when.
+"""A registry and a target of hooks that writes down who put which tag and sent which message when.
 
 Which process it was says the kernel: the connection's other end is a socket of one of ours. So
 releases that knew nothing of this are told apart, too.
@@ -13,17 +13,22 @@ from pathlib import Path
 from aiohttp import web
 from typing_extensions import override
 
+from jobservice.domain.hook_payloads import signature
 from protocol.digest import is_digest
 from tests.fakes.registry import paths
 from tests.fakes.registry.server import FakeRegistry
 
+HOOK = "/hook"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """One tag that was put: by the process `pid` (None where that was gone already)."""
+    """What was done to us: by the process `pid` (None where that was gone already).
 
-    repository: str
-    tag: str
+    `what` is a repository and a tag of it that was put, or the id of an event that was told of.
+    """
+
+    what: tuple[str, ...]
     pid: int | None
     arrived_at: float
     answered_at: float
@@ -39,22 +44,30 @@ class Receiver(FakeRegistry):
 
     @override
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        hit = paths.classify(request)
-        if request.method != "PUT" or hit.kind != "manifest" or is_digest(hit.target):
+        what = _effect(request)
+        if what is None:
             return await super()._handle(request)
         arrived_at = time.time()
         pid = _sender(request, self.pids)
-        answer = await super()._handle(request)
+        if request.path == HOOK:
+            await request.read()
+            answer: web.StreamResponse = web.Response()
+        else:
+            answer = await super()._handle(request)
         self.writes.append(
-            Write(
-                repository=hit.repository,
-                tag=hit.target,
-                pid=pid,
-                arrived_at=arrived_at,
-                answered_at=time.time(),
-            )
+            Write(what=what, pid=pid, arrived_at=arrived_at, answered_at=time.time())
         )
         return answer
+
+
+def _effect(request: web.Request) -> tuple[str, ...] | None:
+    """Return what a request does, if that is an effect."""
+    if request.path == HOOK:
+        return (request.headers[signature.EVENT_ID],)
+    hit = paths.classify(request)
+    if request.method != "PUT" or hit.kind != "manifest" or is_digest(hit.target):
+        return None
+    return (hit.repository, hit.target)
 
 
 def _sender(request: web.Request, pids: set[int]) -> int | None:

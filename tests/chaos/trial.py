@@ -45,6 +45,7 @@ class Verdict:
     name: str
     seconds: float = 0
     tasks: int = 0
+    messages: int = 0
     rescues: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -79,9 +80,12 @@ SELECT (SELECT coalesce(max(id), 0) FROM jobservice.executions) AS execution,
 """
 ENDED_TASKS = """
 SELECT count(*) FROM jobservice.tasks
-WHERE execution_id > $1 AND NOT is_plan AND status = 'succeeded'
+WHERE execution_id > $1 AND job_type = 'replication_transfer' AND status = 'succeeded'
 """
-UNFINISHED = "SELECT count(*) FROM jobservice.executions WHERE id > $1 AND ended_at IS NULL"
+UNFINISHED = """
+SELECT (SELECT count(*) FROM jobservice.executions WHERE id > $1 AND ended_at IS NULL)
+       + (SELECT count(*) FROM jobservice.outbox)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,11 +179,20 @@ async def _wait_for_the_end(connection: Any, mark: int, verdict: Verdict) -> Non
         verdict.violations.append(f"not everything had ended after {END_SECONDS:.0f} s")
 
 
-EXECUTIONS = "SELECT id, status, total FROM jobservice.executions WHERE id > $1"
+EXECUTIONS = """
+SELECT id, status, total FROM jobservice.executions WHERE id > $1 AND vendor_type = 'replication'
+"""
 TASKS = """
 SELECT id, status, attempt, rescues, error ->> 'message' AS message,
        parameters ->> 'destination_repository' AS repository, parameters -> 'tags' ->> 0 AS tag
-FROM jobservice.tasks WHERE execution_id > $1 AND NOT is_plan
+FROM jobservice.tasks WHERE execution_id > $1 AND job_type = 'replication_transfer'
+"""
+MESSAGES = """
+SELECT task.id, task.status, task.attempt, task.rescues, task.error ->> 'message' AS message,
+       delivery.event_id::text AS event,
+       extract(epoch FROM delivery.delivered_at)::double precision AS noted
+FROM jobservice.hook_deliveries AS delivery JOIN jobservice.tasks AS task ON task.id = task_id
+WHERE task.execution_id > $1
 """
 CLAIMS = """
 SELECT event.task_id, event.fence, known.pid,
@@ -202,12 +215,14 @@ class _Judge:
         self._mark = mark
         self._verdict = verdict
         self._tasks: list[Mapping[str, Any]] = []
+        self._messages: list[Mapping[str, Any]] = []
         self._events: list[Mapping[str, Any]] = []
 
     async def losses(self, accepted: Sequence[int]) -> None:
-        """Everything accepted is there and has succeeded, at the first attempt."""
+        """Everything accepted is there, has succeeded at the first attempt, and was told."""
         executions = await self._connection.fetch(EXECUTIONS, self._mark.execution)
         self._tasks = await self._connection.fetch(TASKS, self._mark.execution)
+        self._messages = await self._connection.fetch(MESSAGES, self._mark.execution)
         self._events = await self._connection.fetch(CLAIMS, self._mark.event)
         verdict = self._verdict
         known = {row["id"] for row in executions}
@@ -219,15 +234,19 @@ class _Judge:
         ]
         verdict.lost += [
             f"task {task['id']} is {task['status']}: {task['message']}"
-            for task in self._tasks
+            for task in (*self._tasks, *self._messages)
             if task["status"] != "succeeded"
         ]
-        verdict.tasks = len(self._tasks)
-        verdict.rescues = sum(task["rescues"] for task in self._tasks)
-        verdict.attempts = sum(task["attempt"] - 1 for task in self._tasks)
+        if len(self._messages) != len(self._tasks):
+            verdict.lost.append(
+                f"{len(self._tasks)} tasks ended, and {len(self._messages)} messages tell of them"
+            )
+        verdict.tasks, verdict.messages = len(self._tasks), len(self._messages)
+        verdict.rescues = sum(task["rescues"] for task in (*self._tasks, *self._messages))
+        verdict.attempts = sum(task["attempt"] - 1 for task in (*self._tasks, *self._messages))
 
     async def effects(self, receiver: Receiver) -> None:
-        """Every tag was put under one fence, and is there."""
+        """Every tag was put and every message sent under one fence, and is there."""
         claims: dict[int, list[Claim]] = defaultdict(list)
         for row in self._events:
             if row["becomes"] == "running" and row["pid"] is not None:
@@ -235,10 +254,21 @@ class _Judge:
                 claims[row["task_id"]].append(
                     Claim(fence=row["fence"], pid=row["pid"], since=row["since"], **until)
                 )
-        owners = {(task["repository"], task["tag"]): task["id"] for task in self._tasks}
-        judged = effects.judge(receiver.writes[self._mark.write :], owners, claims)
+        owners: dict[tuple[str, ...], int] = {
+            (task["repository"], task["tag"]): task["id"] for task in self._tasks
+        }
+        owners |= {(one["event"],): one["id"] for one in self._messages}
+        noted = {one["id"]: one["noted"] for one in self._messages if one["noted"] is not None}
+        writes = receiver.writes[self._mark.write :]
+        judged = effects.judge(writes, owners, claims, noted)
         self._verdict.doubled = list(judged.doubled)
         self._verdict.on_the_wire = judged.on_the_wire
+        told = {write.what for write in writes}
+        self._verdict.lost += [
+            f"task {one['id']} has succeeded without its message {one['event']}"
+            for one in self._messages
+            if one["status"] == "succeeded" and (one["event"],) not in told
+        ]
         held = {name: set(there.tags) for name, there in receiver.repositories.items()}
         here = await self._local_tags()
         self._verdict.lost += [
