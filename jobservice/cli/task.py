@@ -65,13 +65,16 @@ def list_tasks(  # noqa: PLR0913 - a command has as many options as there are fi
 
 @app.command()
 def show(identity: Identity, *, as_json: printing.AsJson = False) -> None:
-    """Show one task."""
+    """Show one task, and the last steps of its life."""
 
-    async def ask(client: ApiClient) -> Json:
+    async def ask(client: ApiClient) -> tuple[Json, list[Json]]:
         found: Json = await client.get(f"{PATH}/{identity}")
-        return found
+        return found, [] if as_json else await task_history.timeline(client, identity)
 
-    printing.details(_ask(ask), machine=as_json)
+    found, steps = _ask(ask)
+    printing.details(found, machine=as_json)
+    for line in task_history.last_lines(steps, identity):
+        printing.line(line)
 
 
 @app.command()

@@ -8,6 +8,8 @@ from datetime import datetime
 from jobservice.cli import event_stream, printing
 from jobservice.cli.api_client import ApiClient, Json
 
+LAST = 6
+
 
 async def timeline(client: ApiClient, task_id: int) -> list[Json]:
     """Return every step of a task's life, the first one first; raise ServerError."""
@@ -24,6 +26,14 @@ def lines(steps: Sequence[Json]) -> Iterator[str]:
         before = at
         parts = [f"{at:%Y-%m-%d %H:%M:%S}", f"{after:>10}", f"{step['becomes']:9}", *_facts(step)]
         yield "  ".join(parts).rstrip()
+
+
+def last_lines(steps: Sequence[Json], task_id: int) -> Iterator[str]:
+    """Yield the lines of the last steps, and where those before them are shown."""
+    shown = [*lines(steps)]
+    if len(shown) > LAST:
+        yield f"{len(shown) - LAST} steps before: `transship task timeline {task_id}`"
+    yield from shown[-LAST:]
 
 
 def _facts(step: Json) -> Iterator[str]:

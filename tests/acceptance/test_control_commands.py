@@ -62,6 +62,10 @@ async def test_a_running_task_is_stopped_and_retried(shell: Shell, source: FakeR
     assert retried["retried"] == len(running)
     await shell.said("execution", "watch", execution_id)
     steps = await shell.said("task", "timeline", str(running[0]["id"]))
+    shown = (await shell.said("task", "show", str(running[0]["id"]))).splitlines()
+    assert shown[0] == f"id: {running[0]['id']}"
+    assert shown[-1] == steps.splitlines()[-1]
+    assert "id" in await shell.json("task", "show", str(running[0]["id"]))
     assert "retried by admin" in steps
     assert "transfer_started" in await shell.said("task", "log", str(running[0]["id"]))
     assert (await shell.json("execution", "retry", execution_id))["retried"] == 0
