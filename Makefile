@@ -22,7 +22,7 @@ help:
 	@echo "make test         every test"
 	@echo "make check        the gates: style, types, layers, sizes, coverage, docs"
 	@echo "make up           this registry and the job service, embedded servers included"
-	@echo "make bench        against skopeo, crane and regsync where installed"
+	@echo "make bench        against skopeo, crane, regsync and other registries where installed"
 	@echo "make breaks       breaks every promise once and wants its tests to notice"
 	@echo "make chaos        everything breaks under load; the table goes to docs/chaos.md"
 	@echo "make fuzz         every operation of the API with hundreds of examples"
@@ -72,6 +72,8 @@ bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.jobs
 	$(BIN)/python -m bench.lists
+	$(BIN)/python -m bench.registry
+	$(BIN)/python -m bench.registry_million
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks

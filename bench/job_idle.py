@@ -40,7 +40,7 @@ class Idle:
 async def pickup_seconds(service: Service, upstream: str) -> float:
     """Return the median time from an accepted POST to the running task, one POST at a time."""
     policy = service.policy("idle", _ROW, service.endpoint("idle", upstream), 0)
-    connection = await asyncpg.connect(_environment(service)["TRANSSHIP_POSTGRES_DSN"])
+    connection = await asyncpg.connect(postgres_dsn(service))
     try:
         found = []
         for _ in range(POSTS):
@@ -77,6 +77,11 @@ def _used(service: Service) -> Mapping[int, float]:
 
 def _is_ours(pid: int) -> bool:
     return command_line(pid)[-2] in _OURS
+
+
+def postgres_dsn(service: Service) -> str:
+    """Return where an installation's embedded Postgres is."""
+    return _environment(service)["TRANSSHIP_POSTGRES_DSN"]
 
 
 def _environment(service: Service) -> Mapping[str, str]:

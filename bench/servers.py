@@ -45,6 +45,13 @@ class RegistryServer:
         """`127.0.0.1:port`."""
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """The running process."""
+        if self._process is None:
+            raise RuntimeError(f"{self._program} does not run")
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self._start()
         return self

@@ -143,7 +143,7 @@ class Service:
 
 
 @contextmanager
-def installation() -> Iterator[Service]:
+def installation(*options: str) -> Iterator[Service]:
     """Run `transship up` with data of its own; end it and forget the data."""
     with tempfile.TemporaryDirectory(prefix="transship-bench-") as folder:
         password = secrets.token_urlsafe(18)
@@ -151,7 +151,7 @@ def installation() -> Iterator[Service]:
         command = [sys.executable, "-m", "jobservice.cli.main", "up", "--listen", "127.0.0.1:0"]
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - what is measured
-                [*command, "--data", f"{folder}/data"],
+                [*command, "--data", f"{folder}/data", *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,

@@ -11,7 +11,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 TRANSSHIP: Final = "transship"
-_GO_PROGRAMS: Final = Path.home() / "go/bin"
+GO_PROGRAMS: Final = Path.home() / "go/bin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +90,4 @@ def _regsync_file(errand: Errand, folder: Path) -> Path:
 
 
 def _program(name: str) -> str:
-    return shutil.which(name) or shutil.which(name, path=str(_GO_PROGRAMS)) or ""
+    return shutil.which(name) or shutil.which(name, path=str(GO_PROGRAMS)) or ""

@@ -1,0 +1,75 @@
+"""Registries to compare: `transship up`, docker-registry, distribution v3 as Go built it."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench import service, tools
+from bench.processes import children, command_line, cpu_seconds, resident_bytes
+from bench.servers import RegistryServer
+
+OURS: Final = "transship"
+OURS_TWICE: Final = "transship, `--api 2`"
+DEBIAN: Final = "docker-registry 2.8"
+DISTRIBUTION: Final = "distribution v3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A registry that is measured: where, who may, and its processes."""
+
+    name: str
+    host: str
+    pid: int
+    authorization: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to it carries."""
+        return {"Authorization": self.authorization} if self.authorization else {}
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of all its processes so far, its database's too."""
+        return sum(cpu_seconds(pid) for pid in (self.pid, *children(self.pid)))
+
+    def memory_bytes(self) -> int:
+        """Return what its largest process holds, its database left out."""
+        everything = (self.pid, *children(self.pid))
+        return max(resident_bytes(pid) for pid in everything if not _is_database(pid))
+
+
+@contextmanager
+def subjects() -> Iterator[list[Subject]]:
+    """Start all that are here; ours first."""
+    with ExitStack() as stack:
+        found = [
+            ours(stack.enter_context(service.installation("--workers", "0", *more)), name)
+            for name, more in ((OURS, ()), (OURS_TWICE, ("--api", "2")))
+        ]
+        for name, program in ((DEBIAN, "docker-registry"), (DISTRIBUTION, _distribution())):
+            if program is not None and shutil.which(program):
+                server = stack.enter_context(RegistryServer(program=program))
+                found.append(Subject(name=name, host=server.host, pid=server.pid))
+        yield found
+
+
+def ours(up: service.Service, name: str) -> Subject:
+    """Return an installation as something to measure."""
+    login = base64.b64encode(f"admin:{up.password}".encode()).decode()
+    return Subject(name=name, host=up.host, pid=up.pid, authorization=f"Basic {login}")
+
+
+def _is_database(pid: int) -> bool:
+    return command_line(pid)[0].rpartition("/")[2].startswith(("postgres", "valkey"))
+
+
+def _distribution() -> str | None:
+    """Return what `go install github.com/distribution/distribution/v3/cmd/registry` leaves."""
+    built = Path(tools.GO_PROGRAMS) / "registry"
+    return str(built) if built.exists() else None
