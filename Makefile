@@ -15,7 +15,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo up test check bench breaks chaos fuzz conformance lock clean
+.PHONY: help setup demo up test check bench breaks chaos crashes fuzz conformance lock clean
 
 help:
 	@echo "make demo         the main job on real content, from nothing, and a summary table"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench        against skopeo, crane, regsync and other registries where installed"
 	@echo "make breaks       breaks every promise once and wants its tests to notice"
 	@echo "make chaos        everything breaks under load; the table goes to docs/chaos.md"
+	@echo "make crashes      10,000 pushes while the API is killed again and again: nothing may be lost"
 	@echo "make fuzz         every operation of the API with hundreds of examples"
 	@echo "make conformance  the OCI conformance program against this registry (needs Go)"
 	@echo "make setup        .venv/bin/transship, and nothing else"
@@ -80,6 +81,9 @@ breaks: $(DEV_STAMP)
 
 chaos: $(DEV_STAMP)
 	$(BIN)/python -m tests.chaos --page
+
+crashes: $(DEV_STAMP)
+	$(BIN)/python -m tests.chaos.crashes
 
 fuzz: $(DEV_STAMP)
 	FUZZ_EXAMPLES=500 $(PYTEST) -n 1 tests/fuzz

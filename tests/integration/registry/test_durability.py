@@ -29,6 +29,7 @@ from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from registry.uploads import PIECE_BYTES, SAVE_BYTES
+from tests.fakes.power_cut import Disk
 from tests.fakes.small_storage import Died, Room, SmallStorage
 from tests.integration.registry import steps
 
@@ -162,6 +163,38 @@ async def test_death_between_object_and_row_leaves_no_row_and_the_object_is_swep
     assert await maintenance.expire_uploads(database, storage) == 1
     assert await maintenance.sweep_tombstones(database, storage) == 1
     assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("size", [100, 300_000, len(CONTENT)])
+async def test_what_was_acknowledged_survives_a_power_cut(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    storage = FilesystemStorage(tmp_path)
+    repository = Registry(database, storage).repository(steps.REPOSITORY, SYSTEM)
+    disk = Disk(tmp_path)
+    disk.watch(monkeypatch)
+    await push(repository, CONTENT[:size])
+    disk.cut()
+    assert await read(repository, a_blob(CONTENT[:size])) == CONTENT[:size]
+
+
+async def test_what_an_upload_says_it_holds_survives_a_power_cut(
+    repository: LocalRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = await repository.begin_upload(Beginning())
+    assert upload_id is not None
+    async with repository.uploads.open(upload_id) as upload:
+        await upload.append(in_pieces(CONTENT[:3_000_000]))
+    disk = Disk(tmp_path)
+    disk.watch(monkeypatch)
+    async with repository.uploads.open(upload_id) as upload:
+        await upload.append(in_pieces(CONTENT[3_000_000:6_000_000]))
+    disk.cut()
+    assert await repository.uploads.offset(upload_id) == 6_000_000
+    async with repository.uploads.open(upload_id) as upload:
+        await upload.append(in_pieces(CONTENT[6_000_000:]))
+        await upload.commit(a_blob().digest)
+    assert await read(repository, a_blob()) == CONTENT
 
 
 async def test_what_a_crash_left_of_uploads_is_swept_when_it_is_a_day_old(
