@@ -53,6 +53,7 @@ class Event(StrEnum):
     REDELIVER_HOOK = "redeliver_hook"
     START_PURGE = "start_purge"
     STOP_PURGE = "stop_purge"
+    UPDATE_CONFIGURATION = "update_configuration"
 
     @property
     def operation(self) -> str:
@@ -96,6 +97,11 @@ def acting(actor: Actor) -> Iterator[None]:
         yield
     finally:
         _acting.reset(token)
+
+
+def actor() -> str:
+    """Return the name of who acts."""
+    return (_acting.get() or _NOBODY_ELSE).principal.username
 
 
 RECORD = """

@@ -32,6 +32,8 @@ from jobservice.store import measuring
 from jobservice.store.failures import POSTGRES_FAILURES
 from jobservice.store.measuring import Measures
 from jobservice.tls import ServerTls
+from registry.admission import Admission
+from registry.storage.driver import Room
 
 KEPT_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 2.0
@@ -49,11 +51,13 @@ class Metrics:
         rates: RateLimits | None = None,
         *,
         server_tls: ServerTls | None = None,
+        admission: Admission | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._database = database
         self._rates = rates
         self._server_tls = server_tls
+        self._admission = admission
         self._patience_seconds = patience_seconds
         self._measures: Measures | None = None
         self._good_until = 0.0
@@ -86,6 +90,7 @@ class Metrics:
         registry = CollectorRegistry(auto_describe=False)
         ahead = await self._ahead(measures)
         registry.register(_Gathered(measures, self._database.use(), ahead, self._server_tls))
+        registry.register(_Storage(await self._room()))
         return generate_latest(registry) + generate_latest(self._registry)
 
     async def _ahead(self, measures: Measures | None) -> Mapping[int, float] | None:
@@ -97,6 +102,15 @@ class Metrics:
             async with asyncio.timeout(self._patience_seconds):
                 return await self._rates.ahead(limited)
         except TimeoutError:
+            return None
+
+    async def _room(self) -> Room | None:
+        """Return how much room the storage has; None if it has no limit or does not answer."""
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._admission.room() if self._admission else None
+        except (OSError, TimeoutError) as error:
+            log.warning("metrics_incomplete", reason=f"storage: {str(error) or 'too slow'}")
             return None
 
     async def _measured(self) -> Measures | None:
@@ -145,6 +159,20 @@ class _Gathered(Collector):
             yield from _of_registries(self._measures, self._ahead)
             yield from _of_schedules(self._measures)
             yield from _of_workers(self._measures)
+
+
+class _Storage(Collector):
+    """What is known of the storage."""
+
+    def __init__(self, room: Room | None) -> None:
+        self._room = room
+
+    @override
+    def collect(self) -> Iterable[Family]:
+        """Return the families."""
+        if self._room is not None:
+            yield _family(metric.STORAGE_FREE, {(): self._room.free_bytes})
+            yield _family(metric.STORAGE_TOTAL, {(): self._room.total_bytes})
 
 
 def _of_certificate(server_tls: ServerTls) -> Iterator[Family]:

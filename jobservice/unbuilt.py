@@ -49,6 +49,22 @@ NEUTRAL_PROJECT_VALUES: Mapping[str, frozenset[Any]] = {
     "registry_id": frozenset({0}),
 }
 
+# What Harbor lets configure and is fixed here; a configuration that says the same changes nothing.
+FIXED_CONFIGURATIONS: Mapping[str, Any] = {
+    "auth_mode": "db_auth",
+    "primary_auth_mode": False,
+    "self_registration": False,
+    "project_creation_restriction": "adminonly",
+    "notification_enable": True,
+    "quota_per_project_enable": False,
+    "storage_per_project": -1,
+    "audit_log_forward_endpoint": "",
+    "skip_audit_log_database": False,
+    "disabled_audit_log_event_types": "",
+    "scanner_skip_update_pulltime": True,
+    "banner_message": "",
+}
+
 
 def problems(setting: str, value: Any, *, shown_as: str = "") -> Iterator[str]:
     """Yield the sentence that refuses `value`, if this version does not do it."""
@@ -61,6 +77,13 @@ def project_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for everything asked of a project that this version does not do."""
     for name, value in asked.items():
         if name in NEUTRAL_PROJECT_VALUES and value not in NEUTRAL_PROJECT_VALUES[name]:
+            yield _sentence(name, value)
+
+
+def configuration_problems(asked: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for everything to be configured that this version does not do."""
+    for name, value in asked.items():
+        if value is not None and value != FIXED_CONFIGURATIONS.get(name):
             yield _sentence(name, value)
 
 

@@ -9,9 +9,9 @@ from access.identity import Principal
 from access.projects import Project
 from database.pool import Database
 from registry import names
-from registry.admission import Admission
+from registry.admission import READ_ONLY, Admission
 from registry.errors import refusal
-from registry.metadata import repositories
+from registry.metadata import repositories, switches
 from registry.parsing import Parser
 from registry.repository import LocalRepository
 from registry.reserve import Reserve
@@ -41,6 +41,23 @@ class Registry:
             parser=self._parser,
             admission=self.admission,
         )
+
+    async def is_read_only(self) -> bool:
+        """Say whether changes of content are forbidden, as of now."""
+        self.admission.forget()
+        return await self.admission.is_read_only()
+
+    async def set_read_only(self, *, on: bool) -> None:
+        """Forbid or allow changes of content; every process obeys within five seconds."""
+        async with self._database.transaction() as connection:
+            if await switches.turn(connection, READ_ONLY, on=on, changed_by=audit.actor()):
+                entry = audit.Entry(
+                    event=audit.Event.UPDATE_CONFIGURATION,
+                    resource=READ_ONLY,
+                    description="on" if on else "off",
+                )
+                await audit.record(connection, entry)
+        self.admission.forget()
 
     async def repositories_page(
         self, principal: Principal, *, after: str, limit: int

@@ -11,6 +11,7 @@ from jobservice.api import answering, exchange, metering, openapi, unbuilt
 from jobservice.api.errors import MethodNotAllowed, NoSuchPath, NotBuilt
 from jobservice.api.handlers import (
     audit_logs,
+    configurations,
     events,
     executions,
     jobservice,
@@ -39,6 +40,7 @@ async def show_document(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
 
 ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
+    *configurations.ROUTES,
     *projects.ROUTES,
     *registries.ROUTES,
     *policies.ROUTES,

@@ -156,7 +156,7 @@ def _services(
             secrets=HookSecrets(parts.keyring),
             transport=parts.hook_transport,
         ),
-        metrics=Metrics(parts.database, rates, server_tls=tls),
+        metrics=Metrics(parts.database, rates, server_tls=tls, admission=parts.registry.admission),
         rates=rates,
         follower=Follower(parts.database),
         health=probes.health(),

@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "migrate": "jobservice.cli.migrate",
     "secrets": "jobservice.cli.secrets",
     "storage": "jobservice.cli.storage",
+    "admin": "jobservice.cli.admin",
     "backup": "jobservice.cli.backup",
     "restore": "jobservice.cli.restore",
 }

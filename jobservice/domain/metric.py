@@ -178,10 +178,21 @@ CERTIFICATE_REFUSED = Metric(
     kind=Kind.GAUGE,
     help="1 while a new TLS certificate cannot be used and the one before it is served with.",
 )
+STORAGE_FREE = Metric(
+    name="transship_storage_free_bytes",
+    kind=Kind.GAUGE,
+    help="What is free of the file system that this registry keeps blobs in; absent for a bucket.",
+)
+STORAGE_TOTAL = Metric(
+    name="transship_storage_total_bytes",
+    kind=Kind.GAUGE,
+    help="How large the file system is that this registry keeps blobs in; absent for a bucket.",
+)
 
 METRICS: Final = (
     QUEUE_TASKS, QUEUE_OLDEST, TRIES, DURATION, COPIED, RESCUES, LEASE_LOSSES, LEADER_CHANGES,
     WORKERS, SLOTS, HOOK_DELIVERIES, OUTBOX, REGISTRY_LIMIT, REGISTRY_RATE, REGISTRY_BUDGET,
     REGISTRY_RUNNING, REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG,
     REQUESTS, REQUEST_DURATION, POOL, GATHERED, CERTIFICATE_END, CERTIFICATE_REFUSED,
+    STORAGE_FREE, STORAGE_TOTAL,
 )  # fmt: skip

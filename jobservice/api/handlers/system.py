@@ -66,7 +66,7 @@ async def system_info(call: Plain) -> web.Response:
         info.harbor_version = f"{HARBOR_VERSION}-transship-{installation.version}"
         info.registry_storage_provider_name = call.services.registry.storage.provider
         info.read_only = await call.services.registry.admission.is_read_only()
-        info.notification_enable = False
+        info.notification_enable = True
     return answering.json(info)
 
 

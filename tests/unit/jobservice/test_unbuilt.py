@@ -33,6 +33,13 @@ def test_what_is_built_passes(setting: str, value: object) -> None:
     assert list(unbuilt.problems(setting, value)) == []
 
 
+def test_a_configuration_that_says_what_is_changes_nothing_and_others_are_refused() -> None:
+    asked = {"auth_mode": "db_auth", "self_registration": False, "oidc_name": None}
+    assert list(unbuilt.configuration_problems(asked)) == []
+    (sentence,) = unbuilt.configuration_problems(asked | {"oidc_name": "dex"})
+    assert sentence.startswith("oidc_name: 'dex' is not built")
+
+
 def test_a_project_may_ask_for_nothing_in_words() -> None:
     asked = {"metadata.auto_scan": "false", "storage_limit": -1, "cve_allowlist.items": 0}
     assert list(unbuilt.project_problems(asked)) == []

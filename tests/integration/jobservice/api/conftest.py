@@ -93,7 +93,7 @@ async def services(
         projects=Projects(database=database, registry=local_registry),
         hooks=Hooks(database=database, secrets=HookSecrets(keyring), transport=hook_transport),
         follower=Follower(database),
-        metrics=Metrics(database),
+        metrics=Metrics(database, admission=local_registry.admission),
         registry=local_registry,
         health=Health(probes={"core": works, "database": works, "redis": broken}),
         installation=Installation(
