@@ -87,7 +87,7 @@ def questions(digests: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         base = f"/v2/{name}"
         yield f"{what}: first page of 100", "GET", f"{base}/tags/list?n=100"
         yield (
-            f"{what}: a page of 1,000 from the middle",
+            f"{what}: a page of 1,000 behind the fiftieth",
             "GET",
             f"{base}/tags/list?n=1000&last=v000050",
         )

@@ -46,6 +46,14 @@ def needs_program(name: str) -> str:
     return found
 
 
+def may_use_program(name: str) -> str:
+    """Return a program's path, where people or `go install` put it; skip without it, in CI too."""
+    found = shutil.which(name) or shutil.which(name, path=str(Path.home() / "go/bin"))
+    if found is None:
+        pytest.skip(f"{name} is not installed: nothing is known of it here")
+    return found
+
+
 def layout_adapter(url: str, *, roots: Sequence[Path]) -> OciLayoutAdapter:
     """Build the adapter of an endpoint with layouts."""
     context = AdapterContext(

@@ -1,0 +1,187 @@
+"""Clients that people use push here, list, sign, pull and delete: each with its own ways."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from protocol.client.registry import RegistryClient
+from protocol.content import RawManifest
+from protocol.credential import Credential
+from protocol.digest import Digest
+from protocol.transport import Transport
+from tests.acceptance import house as acceptance
+from tests.acceptance.house import House
+from tests.contract import places
+
+USER, PASSWORD = "admin", acceptance.PASSWORD
+CONTENT = os.urandom(200_000)
+
+
+class Shell:
+    """A folder in which one client is at home."""
+
+    def __init__(self, home: Path, program: str, host: str) -> None:
+        self.home = home
+        self.program = program
+        self.host = host
+        self.variables: Mapping[str, str] = {}
+
+    async def __call__(self, *arguments: str, stdin: str = "") -> str:
+        """Run the client; return what it printed, and fail with it."""
+        process = await asyncio.create_subprocess_exec(
+            self.program,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.home,
+            env={"HOME": str(self.home), "PATH": os.defpath, **self.variables},
+        )
+        said, complaints = await process.communicate(stdin.encode())
+        assert process.returncode == 0, f"{arguments}: {said.decode()}{complaints.decode()}"
+        return said.decode()
+
+
+@pytest.fixture
+def shell(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
+    program: str = request.param
+    in_ci = program == "buildah"
+    found = places.needs_program(program) if in_ci else places.may_use_program(program)
+    (tmp_path / "file.bin").write_bytes(CONTENT)
+    with tarfile.open(tmp_path / "layer.tar", "w") as layer:
+        layer.add(tmp_path / "file.bin", "file.bin")
+    return Shell(tmp_path, found, house.url.removeprefix("http://"))
+
+
+def of(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("shell", [program], indirect=True)
+
+
+async def tags(house: House, repository: str) -> list[str]:
+    """Return the repository's tags, as we see them."""
+    async with Transport() as transport:
+        credential = Credential(username=USER, password=PASSWORD)
+        ours = RegistryClient(transport, url=house.url, credential=credential)
+        return [tag async for page in ours.repository(repository).tags() for tag in page]
+
+
+@of("crane")
+async def test_crane_appends_lists_pulls_and_deletes(house: House, shell: Shell) -> None:
+    image = f"{shell.host}/library/by-crane"
+    await shell("auth", "login", shell.host, "-u", USER, "-p", PASSWORD)
+    layer = ("--oci-empty-base", "-f", "layer.tar")
+    pushed = await shell("append", "--insecure", *layer, "-t", f"{image}:1")
+    await shell("copy", "--insecure", f"{image}:1", f"{image}:2")
+    assert (await shell("ls", "--insecure", image)).split() == ["1", "2"]
+    await shell("pull", "--insecure", "--format", "oci", f"{image}:2", "pulled")
+    digest = pushed.strip().rpartition("@")[2]
+    assert (shell.home / "pulled/blobs" / digest.replace(":", "/")).is_file()
+    await shell("validate", "--insecure", "--remote", f"{image}:1")
+    await shell("delete", "--insecure", f"{image}:2")
+    assert await tags(house, "library/by-crane") == ["1"]
+
+
+@of("oras")
+async def test_oras_attaches_discovers_and_deletes(house: House, shell: Shell) -> None:
+    artifact = f"{shell.host}/library/by-oras-go:1"
+    plain = "--plain-http"
+    await shell("login", plain, "-u", USER, "--password-stdin", shell.host, stdin=PASSWORD)
+    await shell("push", plain, "--artifact-type", "application/x.file", artifact, "file.bin")
+    await shell("attach", plain, "--artifact-type", "application/x.note", artifact, "layer.tar")
+    found = json.loads(await shell("discover", plain, "--format", "json", artifact))
+    assert [it["artifactType"] for it in found["referrers"]] == ["application/x.note"]
+    await shell("pull", plain, "-o", "pulled", artifact)
+    assert (shell.home / "pulled/file.bin").read_bytes() == CONTENT
+    assert "library/by-oras-go" in (await shell("repo", "ls", plain, shell.host)).split()
+    await shell("manifest", "delete", plain, "--force", artifact)
+    assert await tags(house, "library/by-oras-go") == []
+
+
+@of("regctl")
+async def test_regctl_uploads_copies_and_deletes(house: House, shell: Shell) -> None:
+    artifact = f"{shell.host}/library/by-regctl"
+    await shell("registry", "set", "--skip-check", "--tls", "disabled", shell.host)
+    await shell("registry", "login", "-u", USER, "--pass-stdin", shell.host, stdin=PASSWORD)
+    kind = ("--artifact-type", "application/x.file")
+    await shell("artifact", "put", *kind, "-f", "file.bin", f"{artifact}:1")
+    await shell("image", "copy", f"{artifact}:1", f"{artifact}:2")
+    assert (await shell("tag", "ls", artifact)).split() == ["1", "2"]
+    await shell("artifact", "get", "-o", "pulled", f"{artifact}:2")
+    assert (shell.home / "pulled/file.bin").read_bytes() == CONTENT
+    await shell("tag", "rm", f"{artifact}:1")
+    assert await tags(house, "library/by-regctl") == ["2"]
+
+
+@of("helm")
+async def test_helm_pushes_and_pulls_a_chart(house: House, shell: Shell) -> None:
+    charts = f"oci://{shell.host}/library/charts"
+    plain = "--plain-http"
+    await shell("create", "app")
+    await shell("package", "app")
+    await shell("registry", "login", plain, "-u", USER, "-p", PASSWORD, shell.host)
+    await shell("push", plain, "app-0.1.0.tgz", charts)
+    (shell.home / "pulled").mkdir()
+    await shell("pull", plain, f"{charts}/app", "--version", "0.1.0", "-d", "pulled")
+    pushed, pulled = (shell.home / folder / "app-0.1.0.tgz" for folder in (".", "pulled"))
+    assert pulled.read_bytes() == pushed.read_bytes()
+    assert await tags(house, "library/charts/app") == ["0.1.0"]
+
+
+@of("cosign")
+async def test_cosign_signs_and_verifies(house: House, shell: Shell) -> None:
+    index = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [],
+        }
+    ).encode()
+    image = await _pushed(house, "library/by-cosign", index)
+    shell.variables = {"COSIGN_PASSWORD": "", "COSIGN_YES": "true"}
+    await shell("generate-key-pair")
+    await shell("login", shell.host, "-u", USER, "-p", PASSWORD)
+    plain = "--allow-http-registry"
+    await shell("sign", "--key", "cosign.key", plain, "--tlog-upload=false", image)
+    offline = "--insecure-ignore-tlog=true"
+    verified = await shell("verify", "--key", "cosign.pub", plain, offline, image)
+    digest = image.rpartition("@")[2]
+    assert json.loads(verified)[0]["critical"]["image"]["docker-manifest-digest"] == digest
+    signature = digest.replace(":", "-") + ".sig"
+    assert await tags(house, "library/by-cosign") == [signature]
+
+
+@of("buildah")
+async def test_buildah_builds_pushes_and_pulls(house: House, shell: Shell) -> None:
+    (shell.home / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    folders = ("--root", str(shell.home / "root"), "--runroot", str(shell.home / "run"))
+    store = (*folders, "--storage-driver", "vfs")
+    credentials = ("--creds", f"{USER}:{PASSWORD}")
+    remote = ("--signature-policy", "policy.json", "--tls-verify=false", *credentials)
+    image = f"{shell.host}/library/by-buildah:1"
+    container = (await shell(*store, "from", "scratch")).strip()
+    await shell(*store, "copy", container, "file.bin", "/")
+    built = (await shell(*store, "commit", container, "built")).strip()
+    await shell(*store, "push", *remote, "built", f"docker://{image}")
+    await shell(*store, "rm", container)
+    await shell(*store, "rmi", "--all", "--force")
+    assert (await shell(*store, "pull", *remote, image)).strip() == built
+    assert await tags(house, "library/by-buildah") == ["1"]
+
+
+async def _pushed(house: House, repository: str, body: bytes) -> str:
+    """Push a manifest without a tag; return its address."""
+    async with Transport() as transport:
+        credential = Credential(username=USER, password=PASSWORD)
+        ours = RegistryClient(transport, url=house.url, credential=credential)
+        manifest = RawManifest(
+            media_type="application/vnd.oci.image.index.v1+json", digest=Digest.of(body), body=body
+        )
+        await ours.repository(repository, writes=True).write_manifest(manifest)
+    return f"{house.url.removeprefix('http://')}/{repository}@{Digest.of(body)}"
