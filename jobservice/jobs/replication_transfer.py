@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.domain.retrying import RetryRule
-from jobservice.domain.task import Claimed, Progress
+from jobservice.domain.task import Claimed, Progress, TaskError
 from jobservice.jobs import explaining
 from jobservice.jobs.base import Answer, Failed, Run, Snoozed, Succeeded
 from jobservice.jobs.registries import Registries
@@ -26,6 +26,7 @@ from replication.transfer import Outcome, Transfer, TransferReport
 
 NAME = "replication_transfer"
 QUEUE = "transfer"
+NOT_PLANNED = "its plan could not find out what to copy; start the policy again, which plans anew"
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,13 @@ class ReplicationTransfer(TypedJobType[Transfer]):
     def write(cls, parameters: Transfer) -> Mapping[str, Any]:
         """Return a transfer as a task's row holds it."""
         return parameters.to_json()
+
+    @override
+    async def run(self, run: Run) -> Answer:
+        """Copy; what its plan could not plan has nothing to copy, also when it is retried."""
+        if run.task.parameters.get("digest") is None:
+            return Failed(error=TaskError(message=NOT_PLANNED, kind="NotPlanned"))
+        return await super().run(run)
 
     @override
     async def perform(self, run: Run, parameters: Transfer) -> Answer:

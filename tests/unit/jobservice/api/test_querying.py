@@ -90,3 +90,11 @@ def test_unknown_fields_are_ignored_and_reported() -> None:
     assert parsed.conditions == (Equals(field="id", value=1),)
     assert parsed.order == (Order(field="id"),)
     assert parsed.ignored == ("q: colour", "sort: size")
+
+
+def test_our_own_lists_refuse_unknown_fields_with_all_other_problems() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        querying.parse("colour=blue,id=x", "-size,id", FIELDS, refuses_unknown=True)
+    problems = [problem.partition(" is not ")[0] for problem in refused.value.problems]
+    assert problems == ["q: 'id=x': 'x'", "q: colour", "sort: size"]
+    assert refused.value.problems[-1].endswith(f"known are {', '.join(FIELDS)}")
