@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from database.pool import Connection
-from jobservice.domain.listing import AnyOf, Condition, Contains, Equals, Listing, Rows
+from jobservice.domain.listing import AnyOf, Condition, Equals, Listing, Rows
 from jobservice.domain.task import Progress, Task, TaskError, TaskStatus
 from jobservice.store import listing as listing_sql
 
@@ -74,7 +74,7 @@ INDEXED = frozenset({"id", "execution_id", "job_type", "status"})
 ALL_TABLE = replace(
     TABLE,
     columns=ALL_COLUMNS,
-    split=frozenset({"job_type", "status"}),
+    split=frozenset({"job_type", "status", "worker_id"}),
     endless=True,
     indexed=INDEXED,
 )
@@ -97,16 +97,16 @@ async def page_of_all(connection: Connection, listing: Listing) -> Rows[Task]:
 
     Indexes have tasks by type, by execution and by worker, each by status and id: without a status
     those of every status are merged; a status alone is that of every type. Of a worker's tasks of
-    one type only the newest are looked at.
+    one type, and of a range of workers, only the newest are looked at.
     """
-    fields = {one.field for one in listing.conditions if not isinstance(one, Contains)}
+    fields = {one.field for one in listing.conditions if isinstance(one, Equals | AnyOf)}
     conditions, table = listing.conditions, ALL_TABLE
     if fields & {"execution_id", "job_type", "worker_id"}:
         conditions = _with_status(conditions)
     elif "status" in fields:
         types = [row["job_type"] for row in await connection.fetch(JOB_TYPES)]
         conditions = (*conditions, AnyOf(field="job_type", values=tuple(types)))
-    if not fields & {"execution_id", "job_type"}:
+    if "worker_id" in fields and not fields & {"execution_id", "job_type"}:
         table = replace(table, indexed=INDEXED | {"worker_id"})
     return await listing_sql.page(connection, table, replace(listing, conditions=conditions), _task)
 

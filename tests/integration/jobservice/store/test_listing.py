@@ -265,6 +265,13 @@ async def test_tasks_of_all_executions_are_found_by_type_and_status(
             "SELECT count(*) FROM jobservice.tasks WHERE worker_id = 7"
         )
         assert found.searched is None
+        some = AnyOf(field="worker_id", values=(7, 8))
+        of_some = await tasks_store.page_of_all(
+            connection, Listing(conditions=(some,), order=latest, page_size=100)
+        )
+        assert ids(of_some) == sorted(ids(of_some), reverse=True)
+        assert {task.worker_id for task in of_some.items} == {7, 8}
+        assert of_some.searched is None
         of_type = (*by_worker, Equals(field="job_type", value="act"))
         found = await tasks_store.page_of_all(connection, Listing(conditions=of_type, order=latest))
         assert found.total == 0
