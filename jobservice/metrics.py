@@ -70,6 +70,12 @@ class Metrics:
             metric.REQUESTS.labels,
             registry=self._registry,
         )
+        self._actions = Counter(
+            metric.ACTIONS.name,
+            metric.ACTIONS.help,
+            metric.ACTIONS.labels,
+            registry=self._registry,
+        )
         self._durations = Histogram(
             metric.REQUEST_DURATION.name,
             metric.REQUEST_DURATION.help,
@@ -77,6 +83,10 @@ class Metrics:
             buckets=metric.REQUEST_BUCKETS,
             registry=self._registry,
         )
+
+    def acted(self, action: str) -> None:
+        """Count what a client did to an artifact of this registry."""
+        self._actions.labels(action).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is a template, never a path."""

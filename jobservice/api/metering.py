@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from jobservice.metrics import Metrics
+from registry.http.exchange import ACTED
 
 UNMATCHED: Final = "unmatched"
 # What nginx calls it when the client went away.
@@ -29,6 +30,8 @@ def middleware(metrics: Metrics) -> Middleware:
             status = answer.status
             raise
         finally:
+            if (action := request.get(ACTED)) is not None:
+                metrics.acted(action)
             metrics.answered(request.method, template(request), status, monotonic() - began_at)
         return response
 

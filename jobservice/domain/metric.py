@@ -145,6 +145,12 @@ SCHEDULE_LAG = Metric(
     kind=Kind.GAUGE,
     help="How late the schedule is that is due longest and was not fired; 0 when none is.",
 )
+ACTIONS = Metric(
+    name="transship_registry_actions_total",
+    kind=Kind.COUNTER,
+    help="Manifests that clients of this API process pushed, pulled, deleted or untagged.",
+    labels=("action",),
+)
 REQUESTS = Metric(
     name="transship_api_requests_total",
     kind=Kind.COUNTER,
@@ -193,6 +199,6 @@ METRICS: Final = (
     QUEUE_TASKS, QUEUE_OLDEST, TRIES, DURATION, COPIED, RESCUES, LEASE_LOSSES, LEADER_CHANGES,
     WORKERS, SLOTS, HOOK_DELIVERIES, OUTBOX, REGISTRY_LIMIT, REGISTRY_RATE, REGISTRY_BUDGET,
     REGISTRY_RUNNING, REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG,
-    REQUESTS, REQUEST_DURATION, POOL, GATHERED, CERTIFICATE_END, CERTIFICATE_REFUSED,
+    ACTIONS, REQUESTS, REQUEST_DURATION, POOL, GATHERED, CERTIFICATE_END, CERTIFICATE_REFUSED,
     STORAGE_FREE, STORAGE_TOTAL,
 )  # fmt: skip

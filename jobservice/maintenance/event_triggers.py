@@ -56,7 +56,7 @@ class EventTriggers:
     async def tick(self) -> None:
         """Start one execution for each policy and kind of change; a defect in one stops no other.
 
-        What is more than a batch, and what could not be started, is due again at the next tick.
+        What is more than a batch is due again at the next tick; what could not be started, later.
         """
         async with self._database.connection() as connection:
             found = await changes.due(connection)
@@ -67,6 +67,7 @@ class EventTriggers:
                 raise
             except Exception:
                 log.exception("event_trigger_failed", policy=one.policy_id)
+                await self._database.run(functools.partial(changes.postpone, due=one))
 
     async def _start(self, due: Due, connection: Connection) -> None:
         found = await changes.take(connection, due, limit=AT_ONCE)

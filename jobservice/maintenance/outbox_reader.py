@@ -8,7 +8,8 @@ out of their order.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -66,7 +67,7 @@ class OutboxReader:
         told = await hooks.enabled(connection)
         done = []
         for row in rows:
-            if await _done(connection, row, self._tell(connection, row, told)):
+            if await _done(connection, row, functools.partial(self._tell, row, told)):
                 done.append(row)
             else:
                 await outbox.postpone(connection, row)
@@ -82,14 +83,14 @@ class OutboxReader:
         following = await changes.policies(connection)
         done = []
         for row in rows:
-            if await _done(connection, row, self._spread(connection, row, told, following)):
+            if await _done(connection, row, functools.partial(self._spread, row, told, following)):
                 done.append(row)
             else:
                 await registry_outbox.postpone(connection, row, seconds=outbox.AGAIN_SECONDS)
         await registry_outbox.delete(connection, done)
         return len(rows)
 
-    async def _tell(self, connection: Connection, row: Row, told: Sequence[Hook]) -> None:
+    async def _tell(self, row: Row, told: Sequence[Hook], connection: Connection) -> None:
         facts: dict[str, Any] = dict(service_logging.redact(None, "", dict(row.facts)))
         wanting = [hook for hook in told if hook.wants(_subject(row, facts))]
         if wanting:
@@ -104,10 +105,10 @@ class OutboxReader:
 
     async def _spread(
         self,
-        connection: Connection,
         row: Told,
         told: Sequence[Hook],
         following: Sequence[EventPolicy],
+        connection: Connection,
     ) -> None:
         happened = events.Event.from_json(row.facts)
         for policy in following:
@@ -127,11 +128,13 @@ class OutboxReader:
         await _deliver(connection, event, wanting)
 
 
-async def _done(connection: Connection, row: Row | Told, work: Coroutine[Any, Any, None]) -> bool:
+async def _done(
+    connection: Connection, row: Row | Told, work: Callable[[Connection], Awaitable[None]]
+) -> bool:
     """Hand a row on; one that cannot be has to wait, and holds up nothing behind it."""
     try:
         async with connection.transaction():
-            await work
+            await work(connection)
     except POSTGRES_FAILURES:
         raise
     except Exception:

@@ -6,7 +6,7 @@ Each process that serves clients does it for itself; no leader is needed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -33,13 +33,18 @@ async def merging(database: Database, buffer: UseBuffer) -> AsyncIterator[None]:
         await maintenance.merge_uses(database, buffer, hooks.projects_told_of_pulls)
 
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        chore = Service(name="use_merger", seconds=MERGE_SECONDS, tick=tick)
-        group.create_task(service.run(chore, stop), name=chore.name)
-        try:
-            yield
-        finally:
-            stop.set()
+    chore = Service(name="use_merger", seconds=MERGE_SECONDS, tick=tick)
+    # No group: it would wrap what the block raises.
+    running = asyncio.create_task(service.run(chore, stop), name=chore.name)
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+        await _at_the_end(tick)
+
+
+async def _at_the_end(tick: Callable[[], Awaitable[None]]) -> None:
     try:
         await tick()
     except DatabaseUnavailable as error:

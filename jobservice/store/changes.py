@@ -13,6 +13,7 @@ from replication.policy import ReplicationPolicy
 # After a change it is waited so long for more of them, and not longer than that since the first.
 QUIET_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 3.0
+AGAIN_SECONDS: Final = 60
 
 EVENT_POLICIES = """
 SELECT policy.id, policy.filters, policy.destination_namespace, policy.flattening,
@@ -91,6 +92,19 @@ class Due:
 async def due(connection: Connection) -> tuple[Due, ...]:
     """Return what is to be taken up; of a policy what is to be copied comes first."""
     return tuple(Due(**row) for row in await connection.fetch(DUE))
+
+
+POSTPONE = f"""
+UPDATE jobservice.changes
+SET first_at = clock_timestamp() + interval '{AGAIN_SECONDS} seconds',
+    last_at = clock_timestamp() + interval '{AGAIN_SECONDS} seconds'
+WHERE policy_id = $1 AND is_gone = $2
+"""  # noqa: S608  a constant of this module
+
+
+async def postpone(connection: Connection, due: Due) -> None:
+    """Let changes that could not be taken up wait."""
+    await connection.execute(POSTPONE, due.policy_id, due.is_gone)
 
 
 TAKE = """

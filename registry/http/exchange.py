@@ -15,6 +15,7 @@ from access.identity import ANONYMOUS, Principal
 from protocol.digest import Digest, is_digest
 from registry import agents
 from registry.errors import refusal
+from registry.events import Action
 from registry.http.bodies import Bodies
 from registry.http.paths import Target
 from registry.metadata.manifests import Found
@@ -24,6 +25,8 @@ from registry.uses import Used
 
 PAGE: Final = 100
 PAGE_LIMIT: Final = 10_000
+# Where a request carries what it did.
+ACTED: Final = web.RequestKey("acted", str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,10 @@ class Exchange:
         if value is not None and "\0" in value:
             raise refusal("NAME_INVALID", f"{name} holds a NUL character", operation="read a query")
         return value
+
+    def acted(self, action: Action) -> None:
+        """Say what this request did, for whoever counts requests."""
+        self.request[ACTED] = action.value
 
     def note_use(self, found: Found, *, is_pull: bool = False) -> None:
         """Remember that a client used a manifest, unless it only looks or copies."""

@@ -11,7 +11,7 @@ from access.authorisation import Action
 from protocol import media_types
 from protocol.content import RawManifest
 from protocol.digest import Digest, is_digest
-from registry import names
+from registry import events, names
 from registry.http import conditions
 from registry.http.exchange import Exchange
 from registry.metadata.manifests import Found
@@ -37,6 +37,7 @@ async def get(exchange: Exchange) -> web.StreamResponse:
     exchange.note_use(found, is_pull=not is_known)
     if is_known:
         return web.Response(status=304, headers=_headers(exchange, found))
+    exchange.acted(events.Action.PULL)
     return web.Response(body=found.body, headers=_headers(exchange, found))
 
 
@@ -59,6 +60,7 @@ async def put(exchange: Exchange) -> web.StreamResponse:
             body=body,
         )
         contents = await repository.put_manifest(manifest, tags=tags)
+    exchange.acted(events.Action.PUSH)
     headers: CIMultiDict[str] = CIMultiDict(
         {
             hdrs.LOCATION: f"/v2/{exchange.target.repository}/manifests/{manifest.digest}",
@@ -77,8 +79,10 @@ async def delete(exchange: Exchange) -> web.StreamResponse:
     reference = exchange.target.reference
     if is_digest(reference):
         await exchange.repository.delete_manifest(Digest.parse(reference))
+        exchange.acted(events.Action.DELETE)
     else:
         await exchange.repository.delete_tag(reference)
+        exchange.acted(events.Action.UNTAG)
     return web.Response(status=202)
 
 

@@ -14,6 +14,7 @@ from access import projects
 from access.identity import SYSTEM
 from database.pool import Database
 from database.sealing import Keyring, generate_key
+from jobservice.errors import CannotListen
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
 from jobservice.maintenance import use_merger
@@ -188,3 +189,11 @@ async def test_a_projects_hook_hears_of_its_own_project_only(
     (message,) = receiver.accepted
     assert message.body["data"]["repository"]["repo_full_name"] == "team/app"
     assert message.body["source"] == f"/projects/{team.id}/webhook/policies/{hook_id}"
+
+
+async def test_what_ends_a_process_is_raised_as_it_is(
+    registry: Registry, database: Database
+) -> None:
+    with pytest.raises(CannotListen):
+        async with use_merger.merging(database, registry.uses):
+            raise CannotListen("127.0.0.1", 80, reason="in use")

@@ -13,10 +13,11 @@ import pytest
 
 from access.identity import SYSTEM
 from database import sealing
-from database.pool import Database
+from database.pool import Connection, Database
 from database.sealing import Keyring
 from jobservice.connecting import Connector
 from jobservice.coordination import RateLimits
+from jobservice.domain.change import Change
 from jobservice.domain.execution import Execution, ExecutionStatus
 from jobservice.domain.listing import Listing
 from jobservice.domain.policy import PolicySettings, TriggerKind
@@ -244,12 +245,14 @@ def pointer(subject: Descriptor) -> dict[str, Any]:
 async def test_deleted_tags_and_artifacts_go_there_too_if_the_policy_says_so(house: House) -> None:
     await house.policy(replicate_deletion=True)
     repository = house.registry.repository(REPOSITORY, SYSTEM)
-    async with house.working():
-        kept = await house.push("1.0", "kept")
-        gone = await house.push("2.0", "gone")
+    kept = await house.push("1.0", "kept")
+    gone = await house.push("2.0", "gone")
+    await house.take_up()
+    async with house.working(chores=False):
         await house.ended(1)
         await repository.delete_tag("1.0")
         await repository.delete_manifest(gone.digest)
+        await house.take_up()
         first, second = await house.ended(2)
     assert [first.status, second.status] == [ExecutionStatus.SUCCEEDED] * 2
     assert (second.total, second.unchanged) == (2, 0)
@@ -340,3 +343,32 @@ async def test_changes_are_waited_for_and_not_for_ever(house: House) -> None:
     await house.peers.jobs.one(old)
     await triggers.tick()
     assert len(await house.executions()) == 1
+
+
+class Defective:
+    """A starter with a defect for one policy."""
+
+    def __init__(self, policy_id: int) -> None:
+        self._policy_id = policy_id
+
+    async def start(
+        self, connection: Connection, policy_id: int, found: Sequence[Change]
+    ) -> int | None:
+        if policy_id == self._policy_id:
+            raise ZeroDivisionError
+        return await EventBasedPolicies().start(connection, policy_id, found)
+
+
+async def test_a_defect_in_one_policy_waits_and_stops_no_other(house: House) -> None:
+    defective = await house.policy()
+    sound = await house.policy(name="other")
+    await house.push("1.0")
+    await OutboxReader(house.database, external_url=HERE).tick()
+    await house.peers.jobs.one(LATER)
+    triggers = EventTriggers(house.database, Defective(defective))
+    await triggers.tick()
+    await triggers.tick()
+    (execution,) = await house.executions()
+    assert execution.policy_id == sound
+    waits = "SELECT first_at > clock_timestamp() FROM jobservice.changes WHERE policy_id = $1"
+    assert await house.peers.jobs.one(waits, defective) is True

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient
+from pathlib import Path
+
+from aiohttp import encode_basic_auth, web
+from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from access import users
+from access.authentication import Authenticator
 from database.pool import Database
+from jobservice.api import metering
 from jobservice.coordination import Rate, RateLimits
 from jobservice.domain import metric
 from jobservice.metrics import Metrics
+from registry.http import routes
+from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
 from tests.integration.jobservice.api.caller import Caller
 from tests.integration.jobservice.api.conftest import METRICS_TOKEN
 from tests.integration.jobservice.conftest import Jobs, Worker
+from tests.integration.registry import steps
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -186,3 +195,32 @@ async def test_what_is_left_of_a_request_rate_is_told(database: Database, valkey
     left = at(after, name, registry="Local")
     assert left is not None
     assert 40 <= left < 100
+
+
+async def test_what_clients_do_to_manifests_is_counted(database: Database, tmp_path: Path) -> None:
+    registry = Registry(database, FilesystemStorage(tmp_path))
+    await registry.prepare(steps.REPOSITORY)
+    await users.ensure_admin(database, "correct horse")
+    kept = Metrics(database)
+    app = web.Application(middlewares=[metering.middleware(kept)])
+    routes.register(app, registry, Authenticator(database))
+    headers = {"Authorization": encode_basic_auth("admin", "correct horse")}
+    manifests = f"/v2/{steps.REPOSITORY}/manifests"
+    async with TestClient(TestServer(app), headers=headers) as client:
+        body = await steps.push_image(client, "1.0")
+        for method, path in (
+            ("GET", "1.0"),
+            ("GET", "1.0"),
+            ("HEAD", "1.0"),
+            ("GET", "none"),
+            ("DELETE", "1.0"),
+            ("DELETE", steps.digest(body)),
+        ):
+            await steps.ask(client, method, f"{manifests}/{path}")
+    found = read((await kept.text()).decode())
+    counted = {
+        dict(labels)["action"]: value
+        for (name, labels), value in found.items()
+        if name == metric.ACTIONS.name
+    }
+    assert counted == {"push": 1, "pull": 2, "untag": 1, "delete": 1}
