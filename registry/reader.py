@@ -189,7 +189,10 @@ class RepositoryReader:
         """Return the tags after `after`; raise a refusal NAME_UNKNOWN."""
         await self.require(Action.PULL)
         async with self._database.connection() as connection:
-            return await tags.page(connection, await self._id(connection), after=after, limit=limit)
+            page = await tags.page(connection, self._name, after=after, limit=limit)
+        if page is None:
+            raise self._unknown()
+        return page
 
     async def tags_by_digest(
         self, *, after: str, limit: int
@@ -217,8 +220,11 @@ class RepositoryReader:
     async def _id(self, connection: pool.Connection) -> int:
         repository_id = await repositories.find(connection, self._name)
         if repository_id is None:
-            raise self._refuse("NAME_UNKNOWN", f"repository {self._name} is not here", "list tags")
+            raise self._unknown()
         return repository_id
+
+    def _unknown(self) -> RegistryError:
+        return self._refuse("NAME_UNKNOWN", f"repository {self._name} is not here", "list tags")
 
     def _refuse(self, code: str, message: str, operation: str) -> RegistryError:
         return refusal(code, message, operation=operation, repository=self._name)

@@ -11,15 +11,19 @@ from registry.events import Action
 from registry.metadata import digests, outbox
 
 PAGE = """
-SELECT name FROM registry.tags WHERE repository_id = $1 AND name > $2 ORDER BY name LIMIT $3
+SELECT t.name FROM registry.repositories r LEFT JOIN LATERAL (
+    SELECT name FROM registry.tags WHERE repository_id = r.id AND name > $2 ORDER BY name LIMIT $3
+) t ON true
+WHERE r.name = $1 ORDER BY t.name
 """
 
 
 async def page(
-    connection: Connection, repository_id: int, *, after: str, limit: int
-) -> Sequence[str]:
-    """Return the tags that come after `after`."""
-    return [row["name"] for row in await connection.fetch(PAGE, repository_id, after, limit)]
+    connection: Connection, repository: str, *, after: str, limit: int
+) -> Sequence[str] | None:
+    """Return the tags that come after `after`; None if the repository is not there."""
+    rows = await connection.fetch(PAGE, repository, after, limit)
+    return [row["name"] for row in rows if row["name"] is not None] if rows else None
 
 
 PAGE_WITH_DIGESTS = """

@@ -110,9 +110,10 @@ async def test_regctl_uploads_copies_and_deletes(house: House, shell: Shell) -> 
     await shell("registry", "set", "--skip-check", "--tls", "disabled", shell.host)
     await shell("registry", "login", "-u", USER, "--pass-stdin", shell.host, stdin=PASSWORD)
     kind = ("--artifact-type", "application/x.file")
-    await shell("artifact", "put", *kind, "-f", "file.bin", f"{artifact}:1")
+    await shell("artifact", "put", *kind, "--file-title", "-f", "file.bin", f"{artifact}:1")
     await shell("image", "copy", f"{artifact}:1", f"{artifact}:2")
     assert (await shell("tag", "ls", artifact)).split() == ["1", "2"]
+    (shell.home / "pulled").mkdir()
     await shell("artifact", "get", "-o", "pulled", f"{artifact}:2")
     assert (shell.home / "pulled/file.bin").read_bytes() == CONTENT
     await shell("tag", "rm", f"{artifact}:1")
