@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -17,19 +18,24 @@ from jobservice.cli import display, installation, printing, process_settings
 from jobservice.cli.errors import CommandError, UsageError
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
-from registry.care.distribution_storage import DistributionFolder
+from registry.care.distribution_folder import DistributionFolder
 from registry.care.errors import NotAdoptable
 from registry.care.handing_over import HandedOver, HandingOver, is_committed
 from registry.care.importing import Import, Wish
 from registry.care.old_repository import Skipped
+from registry.care.old_storage import OldStorage
 from registry.care.taken import Taken
+from registry.storage.driver import Storage
 from registry.storage.filesystem import FilesystemStorage
 
 
 def import_storage(  # noqa: PLR0913 - one parameter for each option
     *,
     source: Annotated[
-        Path, typer.Option("--from", metavar="DIR", help="The other registry's rootdirectory.")
+        str,
+        typer.Option(
+            "--from", metavar="DIR|s3://BUCKET/PREFIX", help="The other registry's rootdirectory."
+        ),
     ],
     project: Annotated[
         str, typer.Option("--project", help="For repositories in none, such as `alpine`.")
@@ -77,12 +83,10 @@ class _Commits(Enum):
 
 
 async def _import(
-    settings: Settings, source: Path, wish: Wish, commits: _Commits, *, quiet: bool
+    settings: Settings, source: str, wish: Wish, commits: _Commits, *, quiet: bool
 ) -> _Outcome:
     async with installation.opened(settings, name="transship storage import") as opened:
-        if not isinstance(opened.storage, FilesystemStorage):
-            raise NotAdoptable("only a storage in a folder adopts another registry's folder")
-        old = DistributionFolder(source, opened.storage)
+        old = await _old_storage(source, opened.storage)
         if commits is not _Commits.NEVER and await is_committed(opened.database, old):
             return _Outcome(handed_over=await _handed_over(opened.database, old))
         adoption = Import(opened.database, opened.storage, old, wish)
@@ -127,7 +131,32 @@ class _Outcome:
             )
 
 
-async def _handed_over(database: Database, old: DistributionFolder) -> HandedOver:
+async def _old_storage(source: str, storage: Storage) -> OldStorage:
+    """Open the other registry's storage; raise NotAStorage or NotAdoptable."""
+    url = urlsplit(source)
+    if isinstance(storage, FilesystemStorage):
+        if url.scheme == "s3":
+            raise NotAdoptable(
+                f"this registry keeps its blobs in a folder, and {source} is a bucket: copy that "
+                f"into a folder first, or start with TRANSSHIP_STORAGE=s3://{url.netloc}/PREFIX"
+            )
+        return DistributionFolder(Path(source), storage)
+    if url.scheme != "s3":
+        raise NotAdoptable(
+            f"this registry keeps its blobs in a bucket, and {source} is a folder: copy that into "
+            "the bucket first, for example with `aws s3 sync`, and import it from there"
+        )
+    # botocore takes 0.3 s and 30 MiB to load
+    from registry.care.distribution_bucket import DistributionBucket  # noqa: PLC0415
+    from registry.storage.s3 import S3Storage  # noqa: PLC0415
+
+    assert isinstance(storage, S3Storage)  # noqa: S101 there is no third
+    old = DistributionBucket(storage, bucket=url.netloc, prefix=unquote(url.path).strip("/"))
+    await old.check()
+    return old
+
+
+async def _handed_over(database: Database, old: OldStorage) -> HandedOver:
     handing_over = HandingOver(database, old)
     ticker = Ticker(lambda: f"{handing_over.done.removed} originals removed")
     async for _ in handing_over.run():

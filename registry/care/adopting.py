@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from database.pool import Database
 from protocol.digest import Digest
 from protocol.hashing import Hasher
-from registry.care.distribution_storage import OldStorage
+from registry.care.old_storage import OldStorage
 from registry.care.taken import Taken
 from registry.metadata import adoptions, blobs
 from registry.metadata.adoptions import Adoption
@@ -43,7 +43,11 @@ class Adopter:
         if there is None:
             return _missing(digest)
         adoption = Adoption(
-            storage_id=self.storage_id, digest=digest, size_bytes=there, storage_key=uuid.uuid4()
+            storage_id=self.storage_id,
+            digest=digest,
+            size_bytes=there,
+            storage_key=uuid.uuid4(),
+            adopted_path=self.old.adopted_path(digest),
         )
         fault = await self._adopt(adoption, repository_id)
         if fault:
@@ -85,9 +89,7 @@ class Adopter:
         if not self.quick and (actual := await self._digest(adoption)) != adoption.digest:
             return f"{adoption.digest} is damaged there: its bytes are {actual}"
         async with self.database.connection() as connection:
-            if not await blobs.adopt(
-                connection, adoption, repository_id=repository_id, adopted_path=None
-            ):
+            if not await blobs.adopt(connection, adoption, repository_id=repository_id):
                 return f"{adoption.digest} is being taken by another import"
         self.taken.blobs += 1
         self.taken.blob_bytes += adoption.size_bytes
@@ -96,7 +98,9 @@ class Adopter:
 
     async def _digest(self, adoption: Adoption) -> Digest:
         hasher = Hasher(adoption.digest.algorithm)
-        async with self.storage.read(StoredObject(adoption.storage_key)) as chunks:
+        async with self.storage.read(
+            StoredObject(adoption.storage_key, adoption.adopted_path)
+        ) as chunks:
             async for chunk in chunks:
                 hasher.update(chunk)
         return hasher.digest()

@@ -13,7 +13,8 @@ from typing import Final
 
 from database.pool import Database
 from protocol.digest import Digest
-from registry.care.distribution_storage import OldStorage
+from registry.care.errors import NotAdoptable
+from registry.care.old_storage import OldStorage
 from registry.metadata import adoptions
 
 PAGE: Final = 500
@@ -45,7 +46,7 @@ class HandingOver:
 
     async def run(self) -> AsyncIterator[None]:
         """Remove originals, page by page; yield after each."""
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             storage = await adoptions.open_storage(connection, self._old.location)
             await adoptions.commit(connection, storage.id)
         after: Digest | None = None
@@ -54,6 +55,11 @@ class HandingOver:
                 page = await adoptions.originals(connection, storage.id, after=after, limit=PAGE)
             if not page:
                 return
+            if page[0].is_held:
+                raise NotAdoptable(
+                    "a backup is running, which may still need what was deleted here: call "
+                    "--commit again when it has ended, it goes on"
+                )
             gone = [original for original in page if await self._old.release(original)]
             async with self._database.connection() as connection:
                 await adoptions.forget(connection, storage.id, [one.digest for one in gone])

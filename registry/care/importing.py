@@ -15,9 +15,9 @@ from database.pool import Database
 from protocol.errors import RegistryError
 from registry.care import old_repository
 from registry.care.adopting import Adopter
-from registry.care.distribution_storage import OldStorage
 from registry.care.errors import NotAdoptable
 from registry.care.old_repository import OldRepository, Skipped
+from registry.care.old_storage import OldStorage
 from registry.care.taken import Taken
 from registry.care.taking import Taking
 from registry.metadata import adoptions, repositories

@@ -44,12 +44,16 @@ async def find_storage(connection: Connection, location: str) -> AdoptedStorage 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """A blob that is about to be taken: which storage's, and the object it becomes here."""
+    """A blob that is about to be taken: which storage's, and the object it becomes here.
+
+    `adopted_path` is where it lies if it is read in place: then there is no object to be buried.
+    """
 
     storage_id: int
     digest: Digest
     size_bytes: int
     storage_key: UUID
+    adopted_path: str | None = None
 
 
 # Locked first: whether an earlier try became a blob is asked when nobody can make it one any more.
@@ -58,7 +62,7 @@ INTEND = """
 WITH buried AS (
     INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
     SELECT a.storage_key, $3, 'cancelled' FROM registry.adoptions a
-    WHERE a.storage_id = $1 AND a.digest = $2 AND a.storage_key IS NOT NULL
+    WHERE a.storage_id = $1 AND a.digest = $2 AND a.storage_key IS NOT NULL AND $5::text IS NULL
       AND NOT EXISTS (SELECT FROM registry.blobs b WHERE b.storage_key = a.storage_key)
     ON CONFLICT DO NOTHING
 )
@@ -82,8 +86,8 @@ GIVE_UP = """
 WITH gone AS (
     DELETE FROM registry.adoptions WHERE storage_id = $1 AND digest = $2 AND storage_key = $4
 )
-INSERT INTO registry.tombstones (storage_key, size_bytes, reason) VALUES ($4, $3, 'cancelled')
-ON CONFLICT DO NOTHING
+INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
+SELECT $4, $3, 'cancelled' WHERE $5::text IS NULL ON CONFLICT DO NOTHING
 """
 
 
@@ -92,12 +96,13 @@ async def give_up(connection: Connection, adoption: Adoption) -> None:
     await connection.execute(GIVE_UP, *_arguments(adoption))
 
 
-def _arguments(adoption: Adoption) -> tuple[int, bytes, int, UUID]:
+def _arguments(adoption: Adoption) -> tuple[int, bytes, int, UUID, str | None]:
     return (
         adoption.storage_id,
         digests.encode(adoption.digest),
         adoption.size_bytes,
         adoption.storage_key,
+        adoption.adopted_path,
     )
 
 
@@ -156,27 +161,37 @@ async def tags_here(connection: Connection, repository: str) -> Mapping[str, Tag
     }
 
 
+# A removal that waited for this must not take what a blob reads there again.
+UNBURY = """
+DELETE FROM registry.tombstones t USING registry.blobs b WHERE b.adopted_path = t.adopted_path
+"""
 COMMIT = """
 UPDATE registry.adopted_storages SET committed_at = coalesce(committed_at, now()) WHERE id = $1
 """
 
 
 async def commit(connection: Connection, storage_id: int) -> None:
-    """Let the bytes of a storage be ours from now on."""
+    """Let the bytes of a storage be ours from now on, inside a transaction."""
+    await connection.execute(UNBURY)
     await connection.execute(COMMIT, storage_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """Data that was taken; `ours` is the object that has its bytes, None if there is none now."""
+    """Data that was taken; `ours` is the object that has its bytes, None if there is none now.
+
+    `is_held`: a backup is running, which may still copy what was deleted here.
+    """
 
     digest: Digest
     size_bytes: int
     ours: StoredObject | None
+    is_held: bool
 
 
 ORIGINALS = """
-SELECT a.digest, a.size_bytes, b.storage_key, b.adopted_path
+SELECT a.digest, a.size_bytes, b.storage_key, b.adopted_path,
+       EXISTS (SELECT FROM registry.backups WHERE lease_until > now()) AS is_held
 FROM registry.adoptions a LEFT JOIN registry.blobs b ON b.digest = a.digest
 WHERE a.storage_id = $1 AND a.digest > $2 ORDER BY a.digest LIMIT $3
 """
@@ -194,6 +209,7 @@ async def originals(
             ours=StoredObject(row["storage_key"], row["adopted_path"])
             if row["storage_key"]
             else None,
+            is_held=row["is_held"],
         )
         for row in await connection.fetch(ORIGINALS, storage_id, start, limit)
     ]

@@ -83,8 +83,9 @@ lost AS MATERIALIZED (
     RETURNING id, storage_key
 ), replaced AS (
     INSERT INTO registry.tombstones (storage_key, adopted_path, size_bytes, reason)
-    SELECT lost.storage_key, lost.adopted_path, lost.size_bytes, 'duplicate' FROM lost, blob
+    SELECT lost.storage_key, lost.adopted_path, lost.size_bytes, 'duplicate' FROM lost, blob, gone
     WHERE lost.storage_key <> blob.storage_key
+      AND coalesce(lost.adopted_path <> gone.adopted_path, true)
 ), link AS (
     INSERT INTO registry.repository_blobs (repository_id, blob_id, lease_until)
     SELECT gone.repository_id, blob.id, now() + interval '1 hour' FROM gone, blob
@@ -124,19 +125,18 @@ async def commit_upload(
 # Whoever intended last may go on: an object that was buried meanwhile must not become a blob.
 ADOPT = f"""
 WITH gone AS (
-    SELECT $5::bigint AS repository_id, storage_key, $6::text AS adopted_path
-    FROM registry.adoptions
-    WHERE storage_id = $1 AND digest = $2 AND storage_key = $4 FOR UPDATE
+    SELECT $5::bigint AS repository_id, a.storage_key, $6::text AS adopted_path
+    FROM registry.adoptions a JOIN registry.adopted_storages s ON s.id = a.storage_id
+    WHERE a.storage_id = $1 AND a.digest = $2 AND a.storage_key = $4 AND s.committed_at IS NULL
+    FOR UPDATE OF a FOR SHARE OF s
 ), {_BECOMES}"""  # noqa: S608 constants only
 
 
-async def adopt(
-    connection: Connection, adoption: Adoption, *, repository_id: int, adopted_path: str | None
-) -> bool:
+async def adopt(connection: Connection, adoption: Adoption, *, repository_id: int) -> bool:
     """Turn an object of another registry's storage into a blob of a repository.
 
-    False if another import goes on with it. Where somebody pushed the digest meanwhile, the object
-    becomes a tombstone.
+    False if another import goes on with it, or its storage is handed over. Where somebody pushed
+    the digest meanwhile, the object becomes a tombstone.
     """
     count = await connection.fetchval(
         ADOPT,
@@ -145,7 +145,7 @@ async def adopt(
         adoption.size_bytes,
         adoption.storage_key,
         repository_id,
-        adopted_path,
+        adoption.adopted_path,
     )
     return bool(count)
 

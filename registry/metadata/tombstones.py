@@ -10,6 +10,10 @@ from registry.stored_object import StoredObject
 DUE = """
 SELECT storage_key, adopted_path FROM registry.tombstones WHERE delete_after <= now()
   AND NOT EXISTS (SELECT FROM registry.backups WHERE lease_until > now())
+  AND (adopted_path IS NULL OR NOT EXISTS (
+      SELECT FROM registry.adopted_storages s WHERE s.committed_at IS NULL
+      AND starts_with(adopted_path, regexp_replace(s.location, '^s3://[^/]+/?', ''))
+  ))
 ORDER BY delete_after LIMIT $1
 """
 
@@ -17,7 +21,8 @@ ORDER BY delete_after LIMIT $1
 async def due(connection: Connection, *, limit: int) -> Sequence[StoredObject]:
     """Return objects to delete: none while a backup copies what its snapshot names.
 
-    Keys are never used again, so deleting one twice does no harm.
+    What lies in another registry's storage stays until that is handed over. Keys are never used
+    again, so deleting one twice does no harm.
     """
     rows = await connection.fetch(DUE, limit)
     return [StoredObject(row["storage_key"], row["adopted_path"]) for row in rows]

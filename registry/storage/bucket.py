@@ -53,6 +53,11 @@ class Bucket:
         self._client = client
         self._name = address.bucket
 
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._name
+
     async def call(self, operation: str, key: str = "", **parameters: object) -> Mapping[str, Any]:
         """Call S3 and return its answer.
 
@@ -83,6 +88,16 @@ class Bucket:
                 "KeyMarker": answer["NextKeyMarker"],
                 "UploadIdMarker": answer["NextUploadIdMarker"],
             }
+
+    async def listed(self, prefix: str) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+        """Yield what is under a prefix, by name, page by page."""
+        start: dict[str, str] = {}
+        while True:
+            answer = await self.call("list_objects_v2", Prefix=prefix, **start)
+            yield (page := answer.get("Contents", ()))
+            if not answer.get("IsTruncated"):
+                return
+            start = {"StartAfter": page[-1]["Key"]}
 
     async def address_of(self, key: str, *, seconds: int) -> str:
         """Return a URL that gives the object to anybody for a while."""

@@ -33,6 +33,11 @@ class S3Storage:
         self._slots = asyncio.Semaphore(_PARTS_AT_ONCE)
         self._deletes = asyncio.Semaphore(_DELETES_AT_ONCE)
 
+    @property
+    def bucket(self) -> Bucket:
+        """Where it is."""
+        return self._bucket
+
     async def check(self) -> None:
         """Ask for the bucket."""
         await self._bucket.call("head_bucket")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +17,31 @@ from jobservice import restoring
 from jobservice.demo import artifacts, content, layers
 from jobservice.restoring import Target
 from jobservice.supervisor import programs
+from protocol import manifest
+from protocol.content import RawManifest
+from protocol.descriptor import Descriptor
 from registry import maintenance
 from registry.care import backup_place
 from registry.care.backing_up import Backup, Means, Saved
 from registry.care.backup_manifest import BackupManifest
 from registry.care.backup_place import BackupPlace
 from registry.care.restoring import ObjectRestore, Restored
+from registry.errors import ObjectMissing
 from registry.metadata import digests
 from registry.metadata.backups import TRANSIENT, Snapshot
 from registry.service import Registry
-from registry.storage.filesystem import FilesystemStorage
+from registry.storage.driver import Storage
+from registry.stored_object import StoredObject
 
 # What garbage collection comes to: a blob that nobody names goes, and its object has a tombstone.
 COLLECT = """
 WITH gone AS (
     DELETE FROM registry.blobs b
     WHERE NOT EXISTS (SELECT FROM registry.repository_blobs l WHERE l.blob_id = b.id)
-    RETURNING storage_key, size_bytes
+    RETURNING storage_key, adopted_path, size_bytes
 )
-INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
-SELECT storage_key, size_bytes, 'collected' FROM gone
+INSERT INTO registry.tombstones (storage_key, adopted_path, size_bytes, reason)
+SELECT storage_key, adopted_path, size_bytes, 'collected' FROM gone
 """
 UNLINK = """
 DELETE FROM registry.repository_blobs l USING registry.repositories r
@@ -49,7 +55,7 @@ class Place:
 
     dsn: str
     database: Database
-    storage: FilesystemStorage
+    storage: Storage
 
     async def push(self, repository: str, version: str) -> artifacts.Artifact:
         """Push an image with a layer of its own."""
@@ -84,8 +90,12 @@ class Place:
         found = []
         for row in rows:
             digest = digests.decode(row["digest"])
-            path = self.storage.path(row["storage_key"])
-            if not path.exists() or digest.of(path.read_bytes(), digest.algorithm) != digest:
+            try:
+                async with self.storage.read(StoredObject(row["storage_key"])) as chunks:
+                    body = b"".join([chunk async for chunk in chunks])
+            except ObjectMissing:
+                body = b"nothing"
+            if digest.of(body, digest.algorithm) != digest:
                 found.append(str(digest))
         return found
 
@@ -114,6 +124,17 @@ class Place:
         return Backup(self.database, self.storage, BackupPlace(folder), means)
 
 
+def layer_of(raw: RawManifest) -> Descriptor:
+    """Return the only layer of an image."""
+    parsed = manifest.parse(raw)
+    assert isinstance(parsed, manifest.Image)
+    return parsed.layers[0]
+
+
+def some_id() -> uuid.UUID:
+    return uuid.uuid4()
+
+
 def nothing() -> None:
     """A tick."""
 
@@ -127,9 +148,7 @@ async def back_up(
     return backup.saved
 
 
-async def restore(
-    folder: Path, dsn: str, storage: FilesystemStorage, *, links: bool = False
-) -> Restored:
+async def restore(folder: Path, dsn: str, storage: Storage, *, links: bool = False) -> Restored:
     """Restore the newest backup, whatever is there."""
     place = BackupPlace(folder)
     backup, manifest = place.open(None)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from database.pool import Database
-from registry.care.distribution_storage import DistributionFolder, OldStorage
+from registry.care.distribution_folder import DistributionFolder
 from registry.care.importing import Import, Wish
 from registry.care.old_repository import Skipped
+from registry.care.old_storage import OldStorage
 from registry.care.taken import Taken
 from registry.storage.filesystem import FilesystemStorage
 from tests.fakes.distribution_folder import OldFolder

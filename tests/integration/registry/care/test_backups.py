@@ -22,6 +22,7 @@ from registry.care import backup_place
 from registry.care.backup_place import BackupPlace
 from registry.care.errors import BackupInUse, BackupLapsed, BrokenBackup, NoBackup, NotRestorable
 from registry.metadata import backups as backup_rows
+from registry.storage.driver import Storage
 from registry.storage.filesystem import FilesystemStorage
 from tests.integration.registry.care import backups
 from tests.integration.registry.care.backups import Place
@@ -49,7 +50,7 @@ async def empty_dsn(postgres: embedded_postgres.EmbeddedPostgres) -> AsyncIterat
 
 
 @contextlib.asynccontextmanager
-async def restored(folder: Path, dsn: str, storage: FilesystemStorage) -> AsyncIterator[Place]:
+async def restored(folder: Path, dsn: str, storage: Storage) -> AsyncIterator[Place]:
     await backups.restore(folder, dsn, storage)
     database = await Database.connect(dsn, application_name="restored", max_size=2)
     yield Place(dsn=dsn, database=database, storage=storage)
@@ -223,12 +224,14 @@ async def test_a_dead_backup_holds_nothing_back_for_long(place: Place, folder: P
     assert await place.sweep() > 0
 
 
-async def test_what_the_storage_has_lost_is_listed(place: Place, folder: Path) -> None:
+async def test_what_the_storage_has_lost_is_listed(
+    place: Place, folder: Path, storage: FilesystemStorage
+) -> None:
     await place.push("team/app", "1")
     async with place.database.connection() as connection:
         rows = await connection.fetch("SELECT storage_key FROM registry.blobs ORDER BY id")
-    place.storage.path(rows[0]["storage_key"]).unlink()
-    damaged = place.storage.path(rows[1]["storage_key"])
+    storage.path(rows[0]["storage_key"]).unlink()
+    damaged = storage.path(rows[1]["storage_key"])
     damaged.write_bytes(b"x" * damaged.stat().st_size)
     saved = await backups.back_up(place, folder)
     reasons = sorted(saved.holes.values())

@@ -13,7 +13,7 @@ from access.identity import SYSTEM
 from database.pool import Database
 from protocol.digest import Digest
 from registry import maintenance
-from registry.care.distribution_storage import DistributionFolder
+from registry.care.distribution_folder import DistributionFolder
 from registry.care.errors import NotAdoptable, NotAStorage
 from registry.care.handing_over import HandedOver, HandingOver
 from registry.care.importing import Wish

@@ -1,13 +1,4 @@
-"""The storage of a CNCF distribution registry in a folder, read where it lies.
-
-    docker/registry/v2/
-    ├── blobs/<algorithm>/<2 hex>/<hex>/data
-    └── repositories/<name>/_manifests/
-        ├── revisions/<algorithm>/<hex>/link
-        └── tags/<tag>/current/link
-
-A link file holds the digest that it leads to (distribution: registry/storage/paths.go).
-"""
+"""A CNCF distribution registry's storage in a folder: its files get a second name in ours."""
 
 from __future__ import annotations
 
@@ -16,7 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from protocol.content import MANIFEST_LIMIT_BYTES
@@ -25,50 +16,12 @@ from protocol.errors import InvalidDigest
 from registry.care import linking
 from registry.care.errors import NotAStorage
 from registry.care.old_repository import OldRepository, Skipped
+from registry.care.old_storage import ROOT, data_path
 from registry.errors import ObjectMissing
 from registry.metadata.adoptions import Original
 from registry.storage.filesystem import FilesystemStorage
 
-ROOT: Final = "docker/registry/v2"
-PAGE: Final = 1000
 _LINK_LIMIT_BYTES: Final = 256
-
-
-class OldStorage(Protocol):
-    """What an import asks of the storage that it adopts."""
-
-    @property
-    def location(self) -> str:
-        """Where it is: what its row is known by."""
-        ...
-
-    def repositories(self) -> AsyncIterator[OldRepository]:
-        """Yield the repositories in the order of their names."""
-        ...
-
-    async def has_repository(self, name: str) -> bool:
-        """Say whether there is a repository of that name."""
-        ...
-
-    async def size_bytes(self, digest: Digest) -> int | None:
-        """Return how large the data of a digest is; None if it is not there."""
-        ...
-
-    async def manifest(self, digest: Digest) -> bytes:
-        """Return a digest's data, cut off behind the limit of manifests. Raise ObjectMissing."""
-        ...
-
-    async def adopt(self, digest: Digest, key: UUID) -> bool:
-        """Make the data an object of ours, durably; False if it still needs the original's name."""
-        ...
-
-    def blobs(self) -> AsyncIterator[Sequence[tuple[Digest, int]]]:
-        """Yield digest and size of all data, page by page."""
-        ...
-
-    async def release(self, original: Original) -> bool:
-        """Remove an original whose bytes we have or need no more; False if we still read it."""
-        ...
 
 
 class DistributionFolder:
@@ -108,8 +61,7 @@ class DistributionFolder:
         return await asyncio.to_thread(manifests.is_dir)
 
     def _data(self, digest: Digest) -> Path:
-        shard = self._root / "blobs" / digest.algorithm / digest.encoded[:2]
-        return shard / digest.encoded / "data"
+        return self._root / data_path(digest)
 
     async def size_bytes(self, digest: Digest) -> int | None:
         """Return the size of the file."""
@@ -124,6 +76,9 @@ class DistributionFolder:
             return await asyncio.to_thread(_read, self._data(digest), MANIFEST_LIMIT_BYTES + 1)
         except FileNotFoundError:
             raise ObjectMissing(f"{digest} is not in {self._root}") from None
+
+    def adopted_path(self, digest: Digest) -> None:
+        """Nothing: files get a name in the other folder."""
 
     async def adopt(self, digest: Digest, key: UUID) -> bool:
         """Link the file; symbolically where it cannot be otherwise."""
