@@ -5,16 +5,25 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.chaos import crashes
 
-PUSHES, KILLS, SEED = 400, 4, 8
+SEED = 8
 
 
-async def test_what_was_acknowledged_survives_every_kill_and_nothing_dangles() -> None:
+@pytest.mark.parametrize(
+    ("pushes", "kills", "on_s3"), [(300, 3, False), (100, 2, True)], ids=["folder", "s3"]
+)
+async def test_what_was_acknowledged_survives_every_kill_and_nothing_dangles(
+    *, pushes: int, kills: int, on_s3: bool
+) -> None:
     with tempfile.TemporaryDirectory(prefix="tscrash-") as name:
-        outcome = await crashes.trial(Path(name) / "house", pushes=PUSHES, kills=KILLS, seed=SEED)
+        outcome = await crashes.trial(
+            Path(name) / "house", pushes=pushes, kills=kills, seed=SEED, on_s3=on_s3
+        )
     assert outcome.kills > 0
     assert outcome.interrupted > 0
-    assert outcome.images == PUSHES
+    assert outcome.images == pushes
     assert outcome.wrong == []
     assert outcome.findings == []

@@ -12,11 +12,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 
@@ -26,9 +32,12 @@ from jobservice.supervisor.embedded_postgres import EmbeddedPostgres
 from jobservice.supervisor.embedded_valkey import EmbeddedValkey
 from registry.care.fault import Finding
 from registry.care.verifying import Verification, Wish
+from registry.storage import s3 as s3_storage
+from registry.storage.driver import Storage
 from registry.storage.filesystem import FilesystemStorage
 from tests.chaos.house import House
 from tests.chaos.pushing import Crowd
+from tests.fakes import s3
 
 PUSHES = 10_000
 KILLS = 50
@@ -48,12 +57,18 @@ class Outcome:
     findings: Sequence[Finding]
 
 
-async def trial(folder: Path, *, pushes: int, kills: int, seed: int) -> Outcome:
-    """Push while the API is killed at any moment; then look at everything."""
+async def trial(
+    folder: Path, *, pushes: int, kills: int, seed: int, on_s3: bool = False
+) -> Outcome:
+    """Push while the API is killed at any moment; then look at everything.
+
+    An S3 is moto's, behind a proxy that fails every tenth call, each time in another way.
+    """
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     began = time.monotonic()
     async with (
-        _house(folder) as house,
+        _bucket(chance) if on_s3 else _folder(folder / "storage") as place,
+        _house(folder, place) as house,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         crowd = Crowd(url=house.url, session=session)
@@ -63,6 +78,7 @@ async def trial(folder: Path, *, pushes: int, kills: int, seed: int) -> Outcome:
             struck = group.create_task(_strike(house, crowd, chance, kills, pushes=pushes))
             await pushing
             struck.cancel()
+        place.calm()
         ledger = crowd.ledger
         return Outcome(
             images=len(ledger.images),
@@ -72,7 +88,7 @@ async def trial(folder: Path, *, pushes: int, kills: int, seed: int) -> Outcome:
             kills=house.kills,
             seconds=time.monotonic() - began,
             wrong=await crowd.pulled_wrong(),
-            findings=await _verified(house),
+            findings=await _verified(house, place),
         )
 
 
@@ -94,6 +110,48 @@ async def _strike(
 REQUESTS_A_PUSH = 13
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the blobs are: settings of the API, the storage for an audit, an end of all faults."""
+
+    settings: Mapping[str, str]
+    open: Callable[[], AbstractAsyncContextManager[Storage]]
+    calm: Callable[[], None]
+
+
+@asynccontextmanager
+async def _folder(path: Path) -> AsyncIterator[Place]:
+    settings = {"TRANSSHIP_STORAGE": f"file://{quote(str(path))}"}
+    yield Place(
+        settings=settings,
+        open=lambda: nullcontext(FilesystemStorage(path)),
+        calm=lambda: None,
+    )
+
+
+@asynccontextmanager
+async def _bucket(chance: random.Random) -> AsyncIterator[Place]:
+    with s3.running() as upstream:
+        async with s3.proxied(upstream) as proxy:
+            address = s3.address(proxy.url, prefix="registry")
+            await s3.make_bucket(address)
+            faults = list(s3.Fault)
+            proxy.restart(lambda call: chance.choice(faults) if call % 10 == 0 else None)
+            yield Place(
+                settings={
+                    "TRANSSHIP_STORAGE": s3.storage_url(address),
+                    "TRANSSHIP_S3_ENDPOINT": address.endpoint or "",
+                    "TRANSSHIP_S3_REGION": address.region or "",
+                    "TRANSSHIP_S3_ACCESS_KEY": address.access_key or "",
+                    "TRANSSHIP_S3_SECRET_KEY": address.secret_key or "",
+                    "TRANSSHIP_S3_PATH_STYLE": "true",
+                    "TRANSSHIP_STORAGE_REDIRECT": "false",
+                },
+                open=lambda: s3_storage.opened(address, redirects=False),
+                calm=proxy.restart,
+            )
+
+
 @dataclass(slots=True)
 class KilledHouse(House):
     """A house without workers, whose API is killed."""
@@ -102,12 +160,13 @@ class KilledHouse(House):
 
 
 @asynccontextmanager
-async def _house(folder: Path) -> AsyncIterator[KilledHouse]:
-    (folder / "storage").mkdir(parents=True)
+async def _house(folder: Path, place: Place) -> AsyncIterator[KilledHouse]:
+    (folder / "storage").mkdir(parents=True, exist_ok=True)
     house = KilledHouse(
         folder=folder,
         postgres=EmbeddedPostgres(folder=folder / "pg", die_with_parent=True),
         valkey=EmbeddedValkey(folder=folder / "valkey", die_with_parent=True),
+        more_settings=place.settings,
     )
     async with AsyncExitStack() as stack:
         for server in (house.postgres, house.valkey):
@@ -123,13 +182,13 @@ async def _end(house: House) -> None:
     await house.end(house.api, signal.SIGKILL)
 
 
-async def _verified(house: House) -> list[Finding]:
+async def _verified(house: House, place: Place) -> list[Finding]:
     """Audit everything, what is a moment old, too."""
-    database = await Database.connect(house.postgres.dsn(), application_name="crashes", max_size=2)
+    database = await Database.connect(house.postgres.dsn(), application_name="crashes", max_size=6)
     try:
-        storage = FilesystemStorage(house.folder / "storage")
-        audit = Verification(database, storage, Wish(safe_age=timedelta(0)))
-        return [one async for one in audit.run() if one is not None]
+        async with place.open() as storage:
+            audit = Verification(database, storage, Wish(safe_age=timedelta(0)))
+            return [one async for one in audit.run() if one is not None]
     finally:
         await database.close()
 
@@ -139,6 +198,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make crashes", description=__doc__)
     parser.add_argument("--pushes", type=int, default=PUSHES)
     parser.add_argument("--kills", type=int, default=KILLS, help="about how many")
+    parser.add_argument("--s3", action="store_true", help="on S3, of which every tenth call fails")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tscrash-") as name:

@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,7 @@ class House:
     key: str = field(default_factory=sealing.generate_key)
     role_password: str = field(default_factory=secrets.token_hex)
     api: Process | None = None
+    more_settings: Mapping[str, str] = field(default_factory=dict)
 
     async def connect(self) -> Any:
         """Return a connection of our own to Postgres, past all cables; wait until there is one."""
@@ -137,6 +138,7 @@ class House:
             "TRANSSHIP_WORKER_SLOTS": str(SLOTS),
             "TRANSSHIP_HOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             "HOME": str(self.folder / name),
+            **self.more_settings,
         }
 
     async def _spawn(

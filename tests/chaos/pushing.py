@@ -6,6 +6,7 @@ What a client was told is there (201, or 200 to a HEAD) has to be there at the e
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import json
 import random
@@ -24,6 +25,8 @@ PUSHERS: Final = 32
 REPOSITORIES: Final = 8
 SHARED_LAYERS: Final = 10
 LARGE_EVERY: Final = 25
+# Large enough to be uploaded to S3 in parts.
+IN_PARTS_EVERY: Final = 100
 GIVE_UP_SECONDS: Final = 120.0
 HEADERS: Final = {"Authorization": encode_basic_auth("admin", PASSWORD)}
 
@@ -45,8 +48,12 @@ class Image:
     def blobs(self) -> tuple[bytes, ...]:
         """Return config, a layer of its own, and one that others have, too."""
         chance = random.Random(self.number)  # noqa: S311 - content, not secrets
-        large = self.number % LARGE_EVERY == 0
-        size = chance.randint(2**20, 3 * 2**20) if large else chance.randint(100, 2**16)
+        if self.number % IN_PARTS_EVERY == 0:
+            size = chance.randint(9 * 2**20, 10 * 2**20)
+        elif self.number % LARGE_EVERY == 0:
+            size = chance.randint(2**20, 3 * 2**20)
+        else:
+            size = chance.randint(100, 2**16)
         shared = random.Random(-1 - chance.randrange(SHARED_LAYERS))  # noqa: S311 - as above
         config = json.dumps({"number": self.number}).encode()
         return config, chance.randbytes(size), shared.randbytes(2**17)
@@ -148,9 +155,10 @@ class Crowd:
         headers: dict[str, str] | None = None,
     ) -> tuple[int, str]:
         self.ledger.note_request()
+        sent = None if body is None else io.BytesIO(body)
         try:
             async with self.session.request(
-                method, self.url + path, data=body, headers={**HEADERS, **(headers or {})}
+                method, self.url + path, data=sent, headers={**HEADERS, **(headers or {})}
             ) as answer:
                 await answer.read()
         except (aiohttp.ClientError, OSError) as error:
