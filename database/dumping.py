@@ -48,7 +48,7 @@ async def dump(
     arguments += [f"--schema={name}" for name in SCHEMAS]
     arguments += [f"--exclude-table-data={name}" for name in without_rows_of]
     arguments += [f"--snapshot={snapshot}", "--no-password"]
-    address, environment = _address(dsn)
+    address, environment = without_password(dsn)
     command = [str(programs.folder / "pg_dump"), *arguments, f"--dbname={address}"]
     async with _running(command, environment) as process:
         async for piece in _output(process):
@@ -61,7 +61,7 @@ async def restore(programs: Programs, dsn: str, dump_file: Path, *, afterwards: 
     One transaction: it counts only when all of it is through.
     """
     read = [str(programs.folder / "pg_restore"), "--file=-", "--no-owner", "--no-privileges"]
-    address, environment = _address(dsn)
+    address, environment = without_password(dsn)
     write = [str(programs.folder / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     write += ["--no-password", f"--dbname={address}"]
     async with _running(write, environment, takes_input=True) as psql:
@@ -75,8 +75,8 @@ async def restore(programs: Programs, dsn: str, dump_file: Path, *, afterwards: 
 _DROP = f"DROP SCHEMA IF EXISTS {', '.join(SCHEMAS)} CASCADE;\n"
 
 
-def _address(dsn: str) -> tuple[str, Mapping[str, str]]:
-    """Return the DSN without its password, and that apart: everybody may read command lines."""
+def without_password(dsn: str) -> tuple[str, Mapping[str, str]]:
+    """Return the DSN without its password, and that as a variable: command lines are readable."""
     url = urlsplit(dsn)
     user, at, host = url.netloc.rpartition("@")
     name, colon, password = user.partition(":")

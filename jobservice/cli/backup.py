@@ -11,6 +11,7 @@ import typer
 
 from database import dumping
 from jobservice.cli import display, installation, printing, process_settings
+from jobservice.cli.errors import files_told
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
 from jobservice.supervisor import programs
@@ -63,7 +64,8 @@ def run(
             ticker.clear()
             return name, backup.saved
 
-    name, saved = asyncio.run(work())
+    with files_told("the backup is unfinished, call it again"):
+        name, saved = asyncio.run(work())
     _tell(destination / name, saved, machine=as_json)
     if saved.holes:
         raise typer.Exit(ExitCode.CONTENT)

@@ -24,6 +24,7 @@ from jobservice.errors import JobserviceError
 from jobservice.supervisor.errors import SupervisorError
 from protocol.errors import ProtocolError
 from registry.care.errors import CareError
+from registry.errors import RegistryStorageError
 
 # command -> module with its `app`, in the order that help shows them
 COMMANDS: Final = {
@@ -59,6 +60,7 @@ TOLD: Final = (
     SupervisorError,
     DatabaseError,
     CareError,
+    RegistryStorageError,
     JobserviceError,
     InvalidSettings,
 )

@@ -18,6 +18,7 @@ from database.pool import Database
 from database.sealing import Keyring
 from jobservice import restoring
 from jobservice.cli import installation, printing, process_settings
+from jobservice.cli.errors import files_told
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
 from jobservice.restoring import Target
@@ -62,7 +63,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Restore a backup into an installation that is stopped, and empty unless --replace."""
     wish = _Wish(source=source, name=backup, replace=replace, incomplete=incomplete, links=not copy)
-    with _alone(config, data) as settings:
+    with files_told("the restore is unfinished"), _alone(config, data) as settings:
         outcome = asyncio.run(_restore(settings, wish))
     restored = outcome.restored
     if as_json:

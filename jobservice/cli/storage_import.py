@@ -15,7 +15,7 @@ import typer
 from config.settings import Settings
 from database.pool import Database
 from jobservice.cli import display, installation, printing, process_settings
-from jobservice.cli.errors import CommandError, UsageError
+from jobservice.cli.errors import CommandError, UsageError, files_told
 from jobservice.cli.exit_codes import ExitCode
 from jobservice.cli.ticker import Ticker
 from registry.care.distribution_folder import DistributionFolder
@@ -65,7 +65,8 @@ def import_storage(  # noqa: PLR0913 - one parameter for each option
     wish = Wish(project=project, quick=quick, dry_run=dry_run)
     commits = _Commits.ALWAYS if leave_skipped else _Commits.IF_ALL_CAME
     ends = commits if commit else _Commits.NEVER
-    outcome = asyncio.run(_import(settings, source, wish, ends, quiet=as_json))
+    with files_told("the import is unfinished, call it again"):
+        outcome = asyncio.run(_import(settings, source, wish, ends, quiet=as_json))
     if as_json:
         printing.as_json(outcome.as_json())
     else:

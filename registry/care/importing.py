@@ -51,6 +51,8 @@ class Import:
         Raise NotAdoptable, or DatabaseUnavailable: then call it again.
         """
         projects.check_name(self._wish.project)
+        if not self._wish.dry_run and await self._registry.is_read_only():
+            raise NotAdoptable("this registry is read-only: allow changes before an import")
         adopter = await self._adopter()
         async for old in self._old.repositories():
             async for step in self._repository(old, adopter):

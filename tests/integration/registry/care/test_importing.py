@@ -331,3 +331,13 @@ async def test_a_lost_blob_is_healed_by_an_import(
             "SELECT count(*) FROM registry.blobs WHERE lost_at IS NOT NULL"
         )
     assert lost == 0
+
+
+async def test_a_registry_that_is_read_only_takes_nothing(
+    importer: Importer, old: OldFolder, registry: Registry, storage: FilesystemStorage
+) -> None:
+    old.image("team/app", b"layer", "1")
+    await registry.set_read_only(on=True)
+    with pytest.raises(NotAdoptable, match="read-only"):
+        await importer.run()
+    assert files(storage) == set()
