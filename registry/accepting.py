@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from database.pool import Connection
 from protocol.digest import Digest
@@ -14,14 +15,22 @@ from registry.metadata.manifest_writes import Edge, NewManifest
 _OPERATION = "push manifest"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """How a manifest comes. Unless it `is_told`, nobody hears of it."""
+
+    tags: Sequence[str]
+    by: str
+    is_told: bool = True
+
+
 async def accept(
     connection: Connection,
     contents: Contents,
     body: bytes,
     *,
     repository: tuple[int, str],
-    tags: Sequence[str],
-    pushed_by: str,
+    push: Push,
 ) -> None:
     """Write a manifest inside a transaction; raise a refusal MANIFEST_BLOB_UNKNOWN."""
     repository_id, repository_name = repository
@@ -44,14 +53,15 @@ async def accept(
         body=body,
         subject=contents.subject,
         config_media_type=contents.config_media_type,
-        pushed_by=pushed_by,
+        pushed_by=push.by,
         blobs=[Edge(id=links[digest], digest=digest, label=role) for digest, role in wanted],
         children=[
             Edge(id=manifests[digest], digest=digest, label=platform)
             for digest, platform in named
             if digest in manifests
         ],
-        tags=tags,
+        tags=push.tags,
+        is_told=push.is_told,
     )
     await manifest_writes.write(connection, new)
 

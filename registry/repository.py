@@ -19,6 +19,7 @@ from protocol.descriptor import Descriptor
 from protocol.digest import Algorithm, Digest
 from protocol.errors import RegistryError
 from registry import accepting, names, reader
+from registry.accepting import Push
 from registry.admission import Admission
 from registry.contents import Contents
 from registry.local_upload import LocalUpload
@@ -132,9 +133,12 @@ class LocalRepository(RepositoryReader):
         """Put a manifest, and a tag that points to it."""
         await self.put_manifest(manifest, tags=[tag] if tag is not None else [])
 
-    async def put_manifest(self, manifest: RawManifest, *, tags: Sequence[str]) -> Contents:
+    async def put_manifest(
+        self, manifest: RawManifest, *, tags: Sequence[str], is_told: bool = True
+    ) -> Contents:
         """Put a manifest and its tags, all or nothing; return what it says of itself.
 
+        Others hear of it as of a push, unless it is not `is_told`.
         Raise DigestMismatch, InvalidManifest, ManifestTooLarge, or a refusal
         MANIFEST_BLOB_UNKNOWN that names everything missing.
         """
@@ -151,8 +155,7 @@ class LocalRepository(RepositoryReader):
                 accepted,
                 manifest.body,
                 repository=(await self._ensure(connection), self._name),
-                tags=tags,
-                pushed_by=self._principal.username,
+                push=Push(tags=tags, by=self._principal.username, is_told=is_told),
             )
 
         await self._database.run(work)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
+from urllib.parse import quote
 
 import typer
 
@@ -15,7 +16,7 @@ from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import CommandError, UsageError
 from jobservice.cli.exit_codes import ExitCode
 
-PATH: Final = "/system/webhook/policies"
+OF_ALL: Final = "/system/webhook/policies"
 COLUMNS: Final = {
     "ID": "id",
     "NAME": "name",
@@ -34,6 +35,7 @@ DELIVERY_COLUMNS: Final = {
     "ERROR": "error",
 }
 DEFAULT_EVENTS: Final = ("REPLICATION", "EXECUTION", "SCHEDULE_OVERDUE")
+PROJECT_EVENTS: Final = ("PUSH_ARTIFACT", "DELETE_ARTIFACT", "DELETE_TAG")
 TEST_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.3
 
@@ -41,6 +43,7 @@ Result = TypeVar("Result")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Who is told what.")
 Name = Annotated[str, typer.Argument(metavar="NAME|ID")]
+Project = Annotated[str, typer.Option("--project", help="A project's hooks, not everybody's.")]
 On = Annotated[
     list[str] | None,
     typer.Option("--on", help="Which events, several times; all of them if none is named."),
@@ -71,14 +74,18 @@ def _asked(ask: Callable[[ApiClient], Awaitable[Result]]) -> Result:
     return asyncio.run(connected())
 
 
-async def _named(client: ApiClient, name: str) -> Json:
-    return await client.named(PATH, name, what="hook")
+def _path(project: str) -> str:
+    return f"/projects/{quote(project, safe='')}/webhook/policies" if project else OF_ALL
+
+
+async def _named(client: ApiClient, project: str, name: str) -> Json:
+    return await client.named(_path(project), name, what="hook")
 
 
 @app.command("list")
-def list_hooks(*, as_json: printing.AsJson = False) -> None:
+def list_hooks(*, project: Project = "", as_json: printing.AsJson = False) -> None:
     """Show every hook."""
-    found = _asked(lambda client: client.listed(PATH))
+    found = _asked(lambda client: client.listed(_path(project)))
     if not as_json:
         for hook in found:
             hook["events"] = ", ".join(hook.get("event_types") or [])
@@ -101,6 +108,7 @@ def create(  # noqa: PLR0913 - one option each
     insecure: Insecure = False,
     secret_stdin: SecretFromStdin = False,
     auth_header_stdin: HeaderFromStdin = False,
+    project: Project = "",
     as_json: printing.AsJson = False,
 ) -> None:
     """Add a hook; the server checks where it leads."""
@@ -111,11 +119,11 @@ def create(  # noqa: PLR0913 - one option each
     body: Json = {
         "name": name,
         "enabled": True,
-        "event_types": list(on or DEFAULT_EVENTS),
+        "event_types": list(on or (PROJECT_EVENTS if project else DEFAULT_EVENTS)),
         "targets": [target],
         "transship": {"per_task": per_task, "statuses": list(when or [])},
     }
-    identity = _asked(lambda client: client.create(PATH, body))
+    identity = _asked(lambda client: client.create(_path(project), body))
     if as_json:
         printing.as_json({"id": int(identity)})
     else:
@@ -123,9 +131,9 @@ def create(  # noqa: PLR0913 - one option each
 
 
 @app.command()
-def show(name: Name, *, as_json: printing.AsJson = False) -> None:
+def show(name: Name, *, project: Project = "", as_json: printing.AsJson = False) -> None:
     """Show one hook."""
-    printing.details(_asked(lambda client: _named(client, name)), machine=as_json)
+    printing.details(_asked(lambda client: _named(client, project, name)), machine=as_json)
 
 
 @app.command()
@@ -142,6 +150,7 @@ def update(  # noqa: PLR0913 - one option each
     insecure: Insecure = False,
     secret_stdin: SecretFromStdin = False,
     auth_header_stdin: HeaderFromStdin = False,
+    project: Project = "",
     as_json: printing.AsJson = False,
 ) -> None:
     """Change what is named; the rest stays as it is."""
@@ -150,7 +159,7 @@ def update(  # noqa: PLR0913 - one option each
         raise UsageError("secrets, format and TLS are a target's: name it with --to URL")
 
     async def ask(client: ApiClient) -> Json:
-        found = await _named(client, name)
+        found = await _named(client, project, name)
         ours = found.get("transship") or {}
         found["enabled"] = found.get("enabled", False) if enabled is None else enabled
         found["event_types"] = list(on) if on else found["event_types"]
@@ -161,7 +170,7 @@ def update(  # noqa: PLR0913 - one option each
         if to is not None:
             target = _target(to, kind, cloud_events=cloud_events, insecure=insecure)
             found["targets"] = [target | secrets]
-        await client.send("PUT", f"{PATH}/{found['id']}", body=found)
+        await client.send("PUT", f"{_path(project)}/{found['id']}", body=found)
         return found
 
     found = _asked(ask)
@@ -172,12 +181,12 @@ def update(  # noqa: PLR0913 - one option each
 
 
 @app.command()
-def delete(name: Name, *, as_json: printing.AsJson = False) -> None:
+def delete(name: Name, *, project: Project = "", as_json: printing.AsJson = False) -> None:
     """Remove a hook with its deliveries."""
 
     async def ask(client: ApiClient) -> Json:
-        found = await _named(client, name)
-        await client.send("DELETE", f"{PATH}/{found['id']}")
+        found = await _named(client, project, name)
+        await client.send("DELETE", f"{_path(project)}/{found['id']}")
         return found
 
     found = _asked(ask)
@@ -188,13 +197,13 @@ def delete(name: Name, *, as_json: printing.AsJson = False) -> None:
 
 
 @app.command("test")
-def try_out(name: Name, *, as_json: printing.AsJson = False) -> None:
+def try_out(name: Name, *, project: Project = "", as_json: printing.AsJson = False) -> None:
     """Send a test to every target, once, and say what they answered."""
 
     async def ask(client: ApiClient) -> list[Json]:
-        found = await _named(client, name)
-        begun = (await client.send("POST", f"{PATH}/{found['id']}/test")).json()
-        paths = [f"{PATH}/{found['id']}/deliveries/{one}" for one in begun["deliveries"]]
+        found = await _named(client, project, name)
+        begun = (await client.send("POST", f"{_path(project)}/{found['id']}/test")).json()
+        paths = [f"{_path(project)}/{found['id']}/deliveries/{one}" for one in begun["deliveries"]]
         return [await _settled(client, path) for path in paths]
 
     deliveries = _asked(ask)
@@ -214,14 +223,15 @@ def deliveries(
     status: Annotated[
         str | None, typer.Option("--status", help="Only these: pending, delivered, failed.")
     ] = None,
+    project: Project = "",
     as_json: printing.AsJson = False,
 ) -> None:
     """Show what a hook sent and what came back, the latest first."""
 
     async def ask(client: ApiClient) -> list[Json]:
-        found = await _named(client, name)
+        found = await _named(client, project, name)
         query = f"status={status}" if status else None
-        return await client.listed(f"{PATH}/{found['id']}/deliveries", q=query)
+        return await client.listed(f"{_path(project)}/{found['id']}/deliveries", q=query)
 
     printing.rows(_asked(ask), DELIVERY_COLUMNS, machine=as_json)
 
@@ -231,13 +241,14 @@ def redeliver(
     name: Name,
     delivery: Annotated[int, typer.Argument(metavar="DELIVERY", min=1)],
     *,
+    project: Project = "",
     as_json: printing.AsJson = False,
 ) -> None:
     """Send a message again as it was, under the same event id."""
 
     async def ask(client: ApiClient) -> str:
-        found = await _named(client, name)
-        path = f"{PATH}/{found['id']}/deliveries/{delivery}/redeliver"
+        found = await _named(client, project, name)
+        path = f"{_path(project)}/{found['id']}/deliveries/{delivery}/redeliver"
         reply = await client.send("POST", path)
         return reply.headers.get("Location", "").rpartition("/")[2]
 

@@ -101,7 +101,7 @@ class Taking:
             return self._skipped(raw.digest, "; ".join(faults))
         if not self._dry_run:
             try:
-                await self._here.put_manifest(raw, tags=())
+                await self._here.put_manifest(raw, tags=(), is_told=False)
             except RegistryError as error:
                 return self._skipped(raw.digest, str(error))
             await self._note(raw)
@@ -151,7 +151,7 @@ class Taking:
         if not self._dry_run:
             try:
                 raw = await self._reader.read_manifest(str(digest))
-                await self._here.put_manifest(raw, tags=[tag])
+                await self._here.put_manifest(raw, tags=[tag], is_told=False)
             except RegistryError as error:
                 return Skipped(where=where, reason=str(error))
         self._taken.tags += 1

@@ -60,7 +60,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewManifest:
-    """A manifest to write. `entry` is what a list of referrers says of it."""
+    """A manifest to write. `entry` is what a list of referrers says of it.
+
+    `is_told`: it is a push, of which others hear.
+    """
 
     repository_id: int
     entry: Descriptor
@@ -71,6 +74,7 @@ class NewManifest:
     blobs: Sequence[Edge]
     children: Sequence[Edge]
     tags: Sequence[str]
+    is_told: bool
 
 
 WRITE = f"""
@@ -103,7 +107,7 @@ WITH manifest AS (
            ARRAY(SELECT name FROM tagged ORDER BY name) AS tags, $3::text AS media_type,
            $4::text AS artifact_type, octet_length($7::bytea) AS size_bytes,
            $8::bytea AS subject_digest, $9::text AS by, is_new
-    FROM manifest
+    FROM manifest WHERE $16
 )
 {outbox.ADD}
 """  # noqa: S608 constants only
@@ -132,4 +136,5 @@ async def write(connection: Connection, manifest: NewManifest) -> None:
         [edge.id for edge in manifest.children],
         [edge.label for edge in manifest.children],
         sorted(set(manifest.tags)),
+        manifest.is_told,
     )

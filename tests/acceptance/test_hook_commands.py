@@ -143,3 +143,24 @@ async def metrics(house: House) -> dict[tuple[str, str], float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+async def test_a_hook_of_a_project_is_kept_apart_from_the_installations(
+    open_house: House, receiver: Receiver
+) -> None:
+    house, team = open_house, ("--project", "team")
+    await said(house, "project", "create", "team")
+    await said(house, "hook", "create", "ci", "--to", receiver.url, *team)
+    shown = await told(house, "hook", "show", "ci", *team)
+    assert shown["event_types"] == ["PUSH_ARTIFACT", "DELETE_ARTIFACT", "DELETE_TAG"]
+    assert [one["name"] for one in await told(house, "hook", "list", *team)] == ["ci"]
+    assert "ci" not in [one["name"] for one in await told(house, "hook", "list")]
+    code, _, err = await run(house, "hook", "show", "ci")
+    assert (code, "no hook named ci" in err) == (ExitCode.NOT_FOUND, True)
+    await said(house, "hook", "update", "ci", "--disable", *team)
+    assert not (await told(house, "hook", "show", "ci", *team))["enabled"]
+    (tried,) = (await run(house, "hook", "test", "ci", *team, "--json"))[1:2]
+    assert "TEST" in tried
+    assert len(await told(house, "hook", "deliveries", "ci", *team)) == 1
+    assert "removed" in await said(house, "hook", "delete", "ci", *team)
+    assert await told(house, "hook", "list", *team) == []

@@ -341,3 +341,12 @@ async def test_a_registry_that_is_read_only_takes_nothing(
     with pytest.raises(NotAdoptable, match="read-only"):
         await importer.run()
     assert files(storage) == set()
+
+
+async def test_what_is_adopted_is_told_to_nobody(
+    importer: Importer, old: OldFolder, database: Database
+) -> None:
+    old.image("team/app", b"a layer", "1.0")
+    assert (await importer.run()).taken.tags == 1
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM registry.outbox") == 0
