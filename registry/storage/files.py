@@ -56,7 +56,7 @@ def _time(seconds: float) -> datetime:
 
 
 async def chunks(
-    read: Callable[[int], bytes], at_most_bytes: int, length_bytes: int | None
+    read: Callable[[int], bytes], at_most_bytes: Callable[[], int], length_bytes: int | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield what `read` gives, to its end or for a length; the next is read while one is used.
 
@@ -64,7 +64,7 @@ async def chunks(
     """
 
     def next_read(left: int | None) -> asyncio.Future[bytes]:
-        wanted = at_most_bytes if left is None else min(at_most_bytes, left)
+        wanted = at_most_bytes() if left is None else min(at_most_bytes(), left)
         return asyncio.get_running_loop().run_in_executor(None, read, wanted)
 
     left = length_bytes

@@ -29,6 +29,7 @@ from registry.storage.driver import ListedObject, ListedPartial, LocalFile, Room
 from registry.stored_object import StoredObject
 
 READ_BYTES: Final = 1024 * 1024
+ALL_READERS_BYTES: Final = 32 * 1024 * 1024  # a piece of each of them; slow clients hold three
 _INLINE_BYTES: Final = 256 * 1024  # less than a thread hop costs, into the page cache
 _VECTOR_LIMIT: Final = 512
 _SYNC_BYTES: Final = 32 * 1024 * 1024  # the disk begins while the rest still arrives
@@ -45,6 +46,7 @@ class FilesystemStorage:
 
     def __init__(self, root: Path) -> None:
         """Create the folders; do so once, at start."""
+        self._readers = 0
         self._objects = root / "objects"
         self._partial = root / "partial"
         self._partial.mkdir(parents=True, exist_ok=True)
@@ -81,14 +83,20 @@ class FilesystemStorage:
         """Open an object at an offset."""
         with self._existing(stored):
             file = self.path(stored.key).open("rb", buffering=0)
+        self._readers += 1
         try:
             file.seek(offset_bytes)
             async with contextlib.aclosing(
-                files.chunks(file.read, READ_BYTES, length_bytes)
+                files.chunks(file.read, self._piece_bytes, length_bytes)
             ) as chunks:
                 yield chunks
         finally:
+            self._readers -= 1
             file.close()
+
+    def _piece_bytes(self) -> int:
+        """Return how much to read at once: less where there are many readers."""
+        return max(1, min(READ_BYTES, ALL_READERS_BYTES // self._readers))
 
     def path(self, key: UUID) -> Path:
         """Return where an object lies."""

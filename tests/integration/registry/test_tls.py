@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from access.authentication import Authenticator
 from database.pool import Database
 from registry.http import routes
 from registry.service import Registry
+from registry.storage.filesystem import ALL_READERS_BYTES, READ_BYTES, FilesystemStorage
+from registry.stored_object import StoredObject
 from tests.fakes import certificates
 from tests.integration.registry import steps
 from tests.integration.registry.conftest import PASSWORD, Client
@@ -56,3 +59,26 @@ async def test_who_hangs_up_in_the_middle_leaves_the_server_well(encrypted: Clie
         async with encrypted.get(path) as answer:
             await answer.content.readexactly(100_000)
     assert (await steps.ask(encrypted, "GET", path)).body == CONTENT
+
+
+async def test_many_readers_together_hold_as_much_as_a_few(
+    storage: FilesystemStorage, encrypted: Client, database: Database
+) -> None:
+    digest = await steps.push_blob(encrypted, bytes(2 * READ_BYTES))
+    async with database.connection() as connection:
+        key = await connection.fetchval(
+            "SELECT storage_key FROM registry.blobs WHERE digest = $1",
+            b"\x01" + bytes.fromhex(digest.removeprefix("sha256:")),
+        )
+
+    async def held(readers: int) -> int:
+        async with AsyncExitStack() as stack:
+            opened = [
+                await stack.enter_async_context(storage.read(StoredObject(key)))
+                for _ in range(readers)
+            ]
+            return sum([len(await anext(aiter(chunks))) for chunks in opened])
+
+    assert await held(1) == READ_BYTES
+    assert await held(128) == ALL_READERS_BYTES
+    assert await held(1) == READ_BYTES
