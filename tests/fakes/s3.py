@@ -65,14 +65,10 @@ class Proxy:
             text = "<Error><Code>SlowDown</Code><Message>Please reduce your rate.</Message></Error>"
             return web.Response(status=503, text=text, content_type="application/xml")
         body = await request.read()
-        if fault is not Fault.CUT:
-            answer = await self._forward(request, body, broken=fault is Fault.BROKEN)
-            if fault is not Fault.UNANSWERED:
-                return answer
-        return _cut(request)
+        return _cut(request) if fault is Fault.CUT else await self._forward(request, body, fault)
 
     async def _forward(
-        self, request: web.Request, body: bytes, *, broken: bool
+        self, request: web.Request, body: bytes, fault: Fault | None
     ) -> web.StreamResponse:
         headers = {k: v for k, v in request.headers.items() if k.lower() != "transfer-encoding"}
         url = self.upstream + request.rel_url.raw_path_qs
@@ -83,12 +79,14 @@ class Proxy:
             ) as given,
         ):
             content = await given.read()
+            if fault is Fault.UNANSWERED:
+                return _cut(request)
             kept = {k: v for k, v in given.headers.items() if k.lower() not in _HOP_BY_HOP}
             answer = web.StreamResponse(status=given.status, headers=kept)
             if request.method != "HEAD" and given.status != 204:
                 answer.content_length = len(content)
             await answer.prepare(request)
-            if broken:
+            if fault is Fault.BROKEN:
                 await answer.write(content[: len(content) // 2])
                 return _cut(request)
             if content:

@@ -181,6 +181,32 @@ async def test_whichever_call_fails_what_is_acknowledged_is_there(
         assert await read(repository, a_blob(content)) == content
 
 
+async def test_other_bytes_after_a_lost_answer_are_never_taken_for_what_was_made(
+    repository: LocalRepository, s3_proxy: s3.Proxy
+) -> None:
+    begin, one, other = b"b" * 9 * MEBIBYTE, b"1" * 7 * MEBIBYTE, b"2" * 7 * MEBIBYTE
+    upload_id = await begun(repository)
+    await append(repository, upload_id, begin)
+    # The object is made, and nobody is told or can find out.
+    faults = {1: None, 2: s3.Fault.UNANSWERED}
+    s3_proxy.restart(lambda call: faults.get(call, s3.Fault.CUT))
+    with pytest.raises(RegistryError):
+        await _append_and_commit(repository, upload_id, one, begin + one)
+    assert "POST" in s3_proxy.calls[1]
+    s3_proxy.restart()
+    with pytest.raises(RegistryError):
+        await _append_and_commit(repository, upload_id, other, begin + other)
+    assert not await repository.has_blob(a_blob(begin + other))
+
+
+async def _append_and_commit(
+    repository: LocalRepository, upload_id: uuid.UUID, rest: bytes, whole: bytes
+) -> None:
+    async with repository.uploads.open(upload_id) as upload:
+        await upload.append(in_pieces(rest))
+        await upload.commit(Digest.of(whole))
+
+
 async def test_with_every_tenth_call_failing_clients_notice_nothing(
     database: Database, address: Address, s3_proxy: s3.Proxy
 ) -> None:
