@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -12,7 +13,7 @@ from protocol.content import ListedArtifact
 from protocol.digest import Digest
 from registry.events import Action, Event
 from replication.filters import UNTAGGED, Selection
-from replication.policy import ReplicationPolicy
+from replication.policy import Filter, ReplicationPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class EventPolicy:
 
     def changes(self, event: Event, *, external_url: str) -> tuple[Change, ...]:
         """Return what an event comes to; nothing where the filters or the policy leave it out."""
-        selection = Selection.of(self.rules.filters)
+        selection = _selection(self.rules.filters)
         if not selection.takes_repository(event.repository) or self._wrote(event, external_url):
             return ()
         match event.action:
@@ -71,6 +72,12 @@ class EventPolicy:
         here, there = urlsplit(external_url).netloc, urlsplit(self.destination_url).netloc
         namespace = self.rules.destination_namespace
         return here == there and bool(namespace) and event.repository.startswith(f"{namespace}/")
+
+
+@functools.lru_cache(maxsize=1000)
+def _selection(filters: tuple[Filter, ...]) -> Selection:
+    """Return filters ready to be asked; the same ones are asked about every event."""
+    return Selection.of(filters)
 
 
 def _pushed(event: Event, selection: Selection, *, with_company: bool) -> Iterator[Change]:
