@@ -26,6 +26,7 @@ from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
 from jobservice.maintenance import service, use_merger
+from jobservice.maintenance.service import Service
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.probing import Probes
@@ -74,9 +75,10 @@ async def serve(
         )
         await runner.setup()
         try:
+            stop, watch = signals.stop_requested(), _watch(tls) if tls is not None else None
             url = await _listen(runner, settings, tls)
             announce(url)
-            await _until(signals.stop_requested(), tls)
+            await (service.run(watch, stop) if watch is not None else stop.wait())
         finally:
             await runner.cleanup()
 
@@ -93,11 +95,8 @@ def _tls(settings: Settings) -> ServerTls | None:
     return ServerTls(Path(settings.tls_cert), Path(settings.tls_key))
 
 
-async def _until(stop: asyncio.Event, tls: ServerTls | None) -> None:
-    """Keep the certificate current until the process is to end."""
-    if tls is None:
-        await stop.wait()
-        return
+def _watch(tls: ServerTls) -> Service:
+    """Return what keeps the certificate current; a SIGHUP has it read at once."""
     watch = tls.service()
 
     def again() -> None:
@@ -105,7 +104,7 @@ async def _until(stop: asyncio.Event, tls: ServerTls | None) -> None:
         watch.wake.set()
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again)
-    await service.run(watch, stop)
+    return watch
 
 
 async def _want_user(parts: Parts) -> None:
@@ -122,7 +121,9 @@ async def _want_user(parts: Parts) -> None:
 def _application(
     parts: Parts, tasks: TaskQueue, rates: RateLimits, tls: ServerTls | None
 ) -> web.Application:
-    app = web.Application(middlewares=[forwarding.middleware(parts.settings.trusted_proxies)])
+    app = web.Application()
+    if parts.settings.trusted_proxies:
+        app.middlewares.append(forwarding.middleware(parts.settings.trusted_proxies))
     authenticator = Authenticator(parts.database)
     routes.register(
         app,
