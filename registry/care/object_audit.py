@@ -19,6 +19,7 @@ from registry.storage.driver import ListedObject, Storage
 from registry.stored_object import StoredObject
 
 PAGE: Final = 1000
+_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)  # keys are random, and neither of these
 _BATCH: Final = 16
 _READ_AT_ONCE: Final = 4
 _BROKEN_LIMIT: Final = 20
@@ -47,20 +48,18 @@ class ObjectAudit:
 
     async def run(self) -> AsyncIterator[Finding | None]:
         """Yield what is wrong; None now and then."""
-        after: UUID | None = None
-        while True:
+        after = _FIRST
+        while after != _LAST:
             page = await self._storage.objects(after=after, limit=PAGE)
-            last = page[-1].key if len(page) == PAGE else None
+            last = page[-1].key if len(page) == PAGE else _LAST
             async for step in self._stretch(after, last, page):
                 yield step
-            if last is None:
-                break
             after = last
         async for step in self._adopted():
             yield step
 
     async def _stretch(
-        self, after: UUID | None, last: UUID | None, page: Sequence[ListedObject]
+        self, after: UUID, last: UUID, page: Sequence[ListedObject]
     ) -> AsyncIterator[Finding | None]:
         """Compare the objects of a page with the rows whose keys lie between its ends."""
         self._seen.objects += len(page)

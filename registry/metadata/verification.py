@@ -27,8 +27,7 @@ class Recorded:
 _FACTS = "id, digest, size_bytes, storage_key, adopted_path, lost_at IS NOT NULL AS is_lost"
 BETWEEN = f"""
 SELECT {_FACTS} FROM registry.blobs
-WHERE adopted_path IS NULL AND ($1::uuid IS NULL OR storage_key > $1)
-  AND ($2::uuid IS NULL OR storage_key <= $2)
+WHERE adopted_path IS NULL AND storage_key > $1 AND storage_key <= $2
 ORDER BY storage_key LIMIT $3
 """  # noqa: S608 constants only
 ADOPTED = f"""
@@ -37,7 +36,7 @@ SELECT {_FACTS} FROM registry.blobs WHERE adopted_path IS NOT NULL AND id > $1 O
 
 
 async def between(
-    connection: Connection, after: UUID | None, last: UUID | None, *, limit: int
+    connection: Connection, after: UUID, last: UUID, *, limit: int
 ) -> Sequence[Recorded]:
     """Return blobs whose objects are ours, by key: from behind `after` up to `last`."""
     return [_recorded(row) for row in await connection.fetch(BETWEEN, after, last, limit)]
