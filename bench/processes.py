@@ -11,23 +11,36 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
+_GONE: Final = (FileNotFoundError, ProcessLookupError)
+
+
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process so far, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Return the processor time of a process so far, its threads included; 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except _GONE:
+        return 0.0
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def resident_bytes(pid: int) -> int:
-    """Return what a process holds in memory now."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    """Return what a process holds in memory now; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except _GONE:
+        return 0
 
 
 def children(pid: int) -> Iterator[int]:
     """Yield the processes that a process started, and theirs."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from children(int(child))
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        found = [int(it) for task in tasks for it in (task / "children").read_text().split()]
+    except _GONE:
+        return
+    for child in found:
+        yield child
+        yield from children(child)
 
 
 def command_line(pid: int) -> list[str]:

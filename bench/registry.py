@@ -141,9 +141,9 @@ def measure(subjects: Sequence[Subject], seconds: int) -> Paces:
     return paces
 
 
-def pass_through(subjects: Sequence[Subject], runs: int) -> Passages:
+def pass_through(subjects: Sequence[Subject], runs: int, what: str) -> Passages:
     """Push and pull a gibibyte; the best of some runs, for the clock is everybody's."""
-    passages: Passages = {"push of 1 GiB": {}, "pull of 1 GiB": {}}
+    passages: Passages = {f"push of {what}": {}, f"pull of {what}": {}}
     for _ in range(runs):
         for subject in subjects:
             content = Content()
@@ -176,7 +176,7 @@ def sections(paces: Paces, passages: Passages, memory: Mapping[str, int]) -> Ite
     head = "| blob | " + " | ".join(names) + " |\n|---|" + "---|" * len(names)
     lines = [
         f"| {name}, wall s / processor s | "
-        + " | ".join(f"{found[it].seconds:.2f} / {found[it].cpu_seconds:.2f}" for it in names)
+        + " | ".join(_passage(found[it]) if it in found else "" for it in names)
         + " |"
         for name, found in passages.items()
     ]
@@ -202,6 +202,10 @@ def _ratios(paces: Paces, rivals: Sequence[str]) -> Iterator[str]:
         )
 
 
+def _passage(passage: Passage) -> str:
+    return f"{passage.seconds:.2f} / {passage.cpu_seconds:.2f}"
+
+
 def _pace(pace: Pace) -> str:
     return f"{pace.per_second:.0f} / {pace.p99_milliseconds:.1f} / {pace.cpu_milliseconds:.2f}"
 
@@ -217,8 +221,10 @@ def main() -> int:
         return 1
     with registry_servers.subjects() as subjects:
         paces = measure(subjects, wanted.seconds)
-        passages = pass_through(subjects, wanted.runs)
+        passages = pass_through(subjects, wanted.runs, "1 GiB")
         memory = {subject.name: subject.memory_bytes() for subject in subjects}
+    with registry_servers.encrypted() as subjects:
+        passages |= pass_through(subjects, wanted.runs, "1 GiB over TLS")
     report.put(_PAGE, _BEGIN, "\n\n".join(sections(paces, passages, memory)))
     return 0
 

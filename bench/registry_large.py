@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from bench.measure import CommandFailed
 from bench.registry_servers import Subject
+from bench.servers import connect
 
 SIZE_BYTES: Final = 1024 * 1024 * 1024
 _PIECE_BYTES: Final = 4 * 1024 * 1024
@@ -45,19 +46,19 @@ class Content:
 
 def push(subject: Subject, repository: str, content: Content) -> Passage:
     """Push it with one PUT."""
-    connection = http.client.HTTPConnection(subject.host, timeout=300)
+    connection = connect(subject.host, encrypted=subject.encrypted)
     connection.request("POST", f"/v2/{repository}/blobs/uploads/", b"", subject.headers)
     answer = connection.getresponse()
     answer.read()
-    location = (answer.getheader("Location") or "").removeprefix(f"http://{subject.host}")
-    mark = "&" if "?" in location else "?"
+    location = urlsplit(answer.getheader("Location") or "")
+    query = f"{location.query}&" if location.query else ""
     headers = {
         **subject.headers,
         "Content-Length": str(SIZE_BYTES),
         "Content-Type": "application/octet-stream",
     }
     before, started = subject.cpu_seconds(), time.monotonic()
-    target = f"{location}{mark}digest={content.digest}"
+    target = f"{location.path}?{query}digest={content.digest}"
     connection.request("PUT", target, content.pieces(), headers)
     status = connection.getresponse().status
     passage = _passage(subject, before, started)
@@ -69,20 +70,19 @@ def push(subject: Subject, repository: str, content: Content) -> Passage:
 
 def pull(subject: Subject, repository: str, content: Content) -> Passage:
     """Pull it into nothing: what a client does with the bytes is not the server's."""
-    host, _, port = subject.host.partition(":")
-    fields = "".join(f"{name}: {value}\r\n" for name, value in subject.headers.items())
-    head = f"GET /v2/{repository}/blobs/{content.digest} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"
+    connection = connect(subject.host, encrypted=subject.encrypted)
     hole = bytearray(_PIECE_BYTES)
     before, started = subject.cpu_seconds(), time.monotonic()
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(head.encode())
-        received = 0
-        while received < SIZE_BYTES:
-            count = connection.recv_into(hole)
-            if not count:
-                raise CommandFailed(f"{subject.name}: a pull of a gibibyte broke off")
-            received += count
-    return _passage(subject, before, started)
+    target = f"/v2/{repository}/blobs/{content.digest}"
+    connection.request("GET", target, headers=subject.headers)
+    answer, received = connection.getresponse(), 0
+    while count := answer.readinto(hole):
+        received += count
+    passage = _passage(subject, before, started)
+    connection.close()
+    if received != SIZE_BYTES:
+        raise CommandFailed(f"{subject.name}: a pull of a gibibyte ended after {received} bytes")
+    return passage
 
 
 def _passage(subject: Subject, before: float, started: float) -> Passage:

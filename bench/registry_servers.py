@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from bench import service, tools
 from bench.processes import children, command_line, cpu_seconds, resident_bytes
-from bench.servers import RegistryServer
+from bench.servers import CertificatePair, RegistryServer
 
 OURS: Final = "transship"
 OURS_TWICE: Final = "transship, `--api 2`"
@@ -28,6 +29,7 @@ class Subject:
     host: str
     pid: int
     authorization: str | None = None
+    encrypted: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
@@ -52,10 +54,24 @@ def subjects() -> Iterator[list[Subject]]:
             ours(stack.enter_context(service.installation("--workers", "0", *more)), name)
             for name, more in ((OURS, ()), (OURS_TWICE, ("--api", "2")))
         ]
-        for name, program in ((DEBIAN, "docker-registry"), (DISTRIBUTION, _distribution())):
-            if program is not None and shutil.which(program):
-                server = stack.enter_context(RegistryServer(program=program))
-                found.append(Subject(name=name, host=server.host, pid=server.pid))
+        for name, program in _others():
+            server = stack.enter_context(RegistryServer(program=program))
+            found.append(Subject(name=name, host=server.host, pid=server.pid))
+        yield found
+
+
+@contextmanager
+def encrypted() -> Iterator[list[Subject]]:
+    """Start those that speak TLS; ours first."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="transship-bench-")))
+        pair = CertificatePair.make(folder)
+        options = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key))
+        up = stack.enter_context(service.installation("--workers", "0", *options))
+        found = [replace(ours(up, OURS), encrypted=True)]
+        for name, program in _others():
+            server = stack.enter_context(RegistryServer(program=program, pair=pair))
+            found.append(Subject(name=name, host=server.host, pid=server.pid, encrypted=True))
         yield found
 
 
@@ -66,10 +82,17 @@ def ours(up: service.Service, name: str) -> Subject:
 
 
 def _is_database(pid: int) -> bool:
-    return command_line(pid)[0].rpartition("/")[2].startswith(("postgres", "valkey"))
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return command_line(pid)[0].rpartition("/")[2].startswith(("postgres", "valkey"))
+    return True
 
 
-def _distribution() -> str | None:
-    """Return what `go install github.com/distribution/distribution/v3/cmd/registry` leaves."""
-    built = Path(tools.GO_PROGRAMS) / "registry"
-    return str(built) if built.exists() else None
+def _others() -> Iterator[tuple[str, str]]:
+    """Yield those that are here; Go's is distribution/v3/cmd/registry."""
+    for name, program in (
+        (DEBIAN, "docker-registry"),
+        (DISTRIBUTION, tools.GO_PROGRAMS / "registry"),
+    ):
+        found = shutil.which(program)
+        if found is not None:
+            yield name, found

@@ -7,11 +7,13 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,13 +30,45 @@ http:
 _REQUEST: Final = re.compile(r'"(GET|HEAD|POST|PUT|PATCH|DELETE) [^"]* HTTP/1\.[01]"')
 _START_SECONDS: Final = 20
 _STOP_SECONDS: Final = 10
+_ANSWER_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificatePair:
+    """Files of a certificate that its own key signed."""
+
+    certificate: Path
+    key: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Self:
+        """Have openssl make one for a day."""
+        pair = cls(certificate=folder / "cert.pem", key=folder / "key.pem")
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+        files = ["-keyout", str(pair.key), "-out", str(pair.certificate)]
+        subject = ["-subj", "/CN=127.0.0.1"]
+        subprocess.run([*command, *files, *subject], check=True, capture_output=True)  # noqa: S603 - ours
+        return pair
+
+
+def connect(host: str, *, encrypted: bool) -> http.client.HTTPConnection:
+    """Return a connection to be; whose certificate it meets is not asked."""
+    if not encrypted:
+        return http.client.HTTPConnection(host, timeout=_ANSWER_SECONDS)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, timeout=_ANSWER_SECONDS, context=context)
 
 
 class RegistryServer:
     """A docker-registry; `wipe` empties it between runs without changing its address."""
 
-    def __init__(self, *, program: str = "docker-registry") -> None:
+    def __init__(
+        self, *, program: str = "docker-registry", pair: CertificatePair | None = None
+    ) -> None:
         self._program = program
+        self._pair = pair
         self._folder = Path(tempfile.mkdtemp(prefix="transship-bench-"))
         self._log = self._folder / "access.log"
         self._port = _free_port()
@@ -85,7 +119,10 @@ class RegistryServer:
 
     def _start(self) -> None:
         config = self._folder / "config.yml"
-        config.write_text(_CONFIG.format(folder=self._folder / "data", port=self._port))
+        text = _CONFIG.format(folder=self._folder / "data", port=self._port)
+        if self._pair is not None:
+            text += f"  tls: {{certificate: {self._pair.certificate}, key: {self._pair.key}}}\n"
+        config.write_text(text)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the program to measure against
                 [self._program, "serve", str(config)], stdout=log, stderr=subprocess.DEVNULL
@@ -98,7 +135,7 @@ class RegistryServer:
         self.requests()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
+        connection = connect(self.host, encrypted=self._pair is not None)
         with suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/v2/")
             return connection.getresponse().status == http.client.OK

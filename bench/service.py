@@ -165,13 +165,13 @@ def installation(*options: str) -> Iterator[Service]:
 
 
 def _ready(process: subprocess.Popen[bytes]) -> str:
-    """Return the host of the line `ready http://…`."""
+    """Return the host of the line `ready http…://…`."""
     line = ""
     if process.stdout and select.select([process.stdout], [], [], _READY_SECONDS)[0]:
         line = process.stdout.readline().decode().strip()
-    if not line.startswith("ready http://"):
+    if not line.startswith("ready http"):
         raise CommandFailed(f"transship up did not start: {line!r}")
-    return line.removeprefix("ready http://").rstrip("/")
+    return line.partition("://")[2].rstrip("/")
 
 
 def _processes(pid: int) -> Iterator[tuple[float, int]]:

@@ -46,6 +46,7 @@ async def get(exchange: Exchange) -> web.StreamResponse:
         digest=digest,
         wanted=wanted,
         headers=_headers(digest),
+        silence_seconds=exchange.bodies.silence_seconds,
     )
     if isinstance(way, LocalFile) and not sending.is_encrypted:
         return await sending.from_file(way.path)

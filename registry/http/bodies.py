@@ -31,7 +31,7 @@ class Bodies:
     """What all requests of one process share when they read."""
 
     def __init__(self, *, silence_seconds: float = SILENCE_SECONDS) -> None:
-        self._silence_seconds = silence_seconds
+        self.silence_seconds = silence_seconds
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def chunks(self, request: web.Request) -> AsyncIterator[bytes]:
@@ -41,13 +41,13 @@ class Bodies:
 
     async def _next(self, request: web.Request) -> bytes:
         try:
-            async with asyncio.timeout(self._silence_seconds):
+            async with asyncio.timeout(self.silence_seconds):
                 return await request.content.readany()
         except web.RequestPayloadError as error:
             message = "the body is not what its headers say, or does not end"
             raise refusal("SIZE_INVALID", message, operation=request.method) from error
         except TimeoutError:
-            raise ClientSilent(f"nothing came for {self._silence_seconds:g} s") from None
+            raise ClientSilent(f"nothing came for {self.silence_seconds:g} s") from None
 
     @contextlib.asynccontextmanager
     async def manifest(self, request: web.Request) -> AsyncIterator[bytes]:

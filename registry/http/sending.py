@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -30,6 +31,7 @@ class Sending:
     digest: Digest
     wanted: ByteRange
     headers: dict[str, str]
+    silence_seconds: float
 
     async def from_file(self, path: Path) -> web.StreamResponse:
         """Send from a file: by sendfile, or in one piece where it is small."""
@@ -41,8 +43,11 @@ class Sending:
             transport = self.request.transport
             if transport is None:
                 raise ConnectionResetError("the client is gone")
-            loop = asyncio.get_running_loop()
-            await loop.sendfile(transport, file, self.wanted.offset_bytes, self.wanted.length_bytes)
+            loop, wanted = asyncio.get_running_loop(), self.wanted
+            try:
+                await loop.sendfile(transport, file, wanted.offset_bytes, wanted.length_bytes)
+            except TimeoutError:
+                raise ConnectionResetError("the client reads nothing") from None
         await response.write_eof()
         return response
 
@@ -70,8 +75,17 @@ class Sending:
     async def _begun(self) -> web.StreamResponse:
         response = web.StreamResponse(status=self._status, headers=self._headers())
         response.content_length = self.wanted.length_bytes
+        self._hang_up_on_silence()
         await response.prepare(self.request)
         return response
+
+    def _hang_up_on_silence(self) -> None:
+        """Have the kernel end the connection to a client that takes nothing any more (RFC 5482)."""
+        transport = self.request.transport
+        connected = transport.get_extra_info("socket") if transport is not None else None
+        if connected is not None:
+            milliseconds = int(self.silence_seconds * 1000)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     @property
     def _status(self) -> int:

@@ -48,6 +48,16 @@ def test_several_apis_share_one_address_and_one_that_is_killed_comes_back(folder
         assert house.stop() == 0
 
 
+def test_the_api_runs_on_a_loop_that_has_sendfile(folder: Path) -> None:
+    """uvloop has none; that it is used: tests/integration/registry/test_sending.py."""
+    with running.up(folder / "data", "--workers", "1") as house:
+        processes = running.descendants(house.process.pid)
+        (api,) = (pid for pid in processes if b"\0api\0" in command_line(pid))
+        (worker,) = (pid for pid in processes if b"\0worker\0" in command_line(pid))
+        assert "uvloop" not in Path(f"/proc/{api}/maps").read_text()
+        assert "uvloop" in Path(f"/proc/{worker}/maps").read_text()
+
+
 def apis_within(house: running.Up, count: int, *, without: int = 0) -> set[int]:
     """Return the API processes once `count` of them listen."""
     give_up = time.monotonic() + running.DEADLINE_SECONDS

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
 
 from access import users
 from access.authentication import Authenticator
@@ -64,10 +65,26 @@ def attacker(server: TestServer) -> Attacker:
 
 
 @pytest.fixture
-async def impatient(database: Database, registry: Registry) -> AsyncIterator[Attacker]:
+def ended() -> asyncio.Event:
+    """The end of a request to `impatient`, however it came."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def impatient(
+    database: Database, registry: Registry, ended: asyncio.Event
+) -> AsyncIterator[Attacker]:
     """The same registry, served by somebody who waits for nobody."""
+
+    @web.middleware
+    async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        finally:
+            ended.set()
+
     await users.ensure_admin(database, PASSWORD)
-    app = web.Application()
+    app = web.Application(middlewares=[tell])
     routes.register(app, registry, Authenticator(database), silence_seconds=0.2)
     server = TestServer(app)
     await server.start_server()
@@ -206,6 +223,16 @@ async def test_a_client_that_falls_silent_is_told_so_and_may_go_on_later(
     assert (answer.status, answer.code) == (408, "UNKNOWN")
     status = await ask(client, "GET", location)
     assert (status.status, status.headers["Range"]) == (204, "0-3")
+
+
+async def test_who_takes_nothing_of_a_blob_is_hung_up_on(
+    client: Client, impatient: Attacker, ended: asyncio.Event
+) -> None:
+    name = await steps.push_blob(client, bytes(64 * 1024 * 1024))
+    async with impatient.connected() as connection, asyncio.timeout(DEADLINE_SECONDS):
+        await connection.send(impatient.head("GET", f"{BASE}/blobs/{name}"))
+        await ended.wait()
+    assert (await ask(client, "HEAD", f"{BASE}/blobs/{name}")).status == 200
 
 
 async def test_a_manifest_that_stops_halfway_is_not_waited_for(impatient: Attacker) -> None:
