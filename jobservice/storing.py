@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from config.settings import Settings
 from protocol.surroundings import Surroundings
+from registry.storage.address import Address
 from registry.storage.driver import Storage
 from registry.storage.filesystem import FilesystemStorage
 
@@ -23,10 +24,16 @@ async def opened(settings: Settings, surroundings: Surroundings) -> AsyncIterato
         yield FilesystemStorage(settings.storage_path)
         return
     from registry.storage import s3  # noqa: PLC0415 - botocore takes 0.3 s and 30 MiB to load
-    from registry.storage.bucket import Address  # noqa: PLC0415 - as above
 
-    bucket, prefix = settings.storage_bucket
-    address = Address(
+    address = address_of(settings, surroundings)
+    async with s3.opened(address, redirects=settings.storage_redirect) as storage:
+        yield storage
+
+
+def address_of(settings: Settings, surroundings: Surroundings) -> Address:
+    """Return where the bucket is that the settings name, and the way to it."""
+    bucket, prefix = settings.storage_bucket or ("", "")
+    return Address(
         bucket=bucket,
         prefix=prefix,
         endpoint=settings.s3_endpoint,
@@ -37,8 +44,6 @@ async def opened(settings: Settings, surroundings: Surroundings) -> AsyncIterato
         proxy=_proxy(settings, surroundings),
         ca_file=surroundings.ca_file or ssl.get_default_verify_paths().cafile,
     )
-    async with s3.opened(address, redirects=settings.storage_redirect) as storage:
-        yield storage
 
 
 def _text(secret: SecretStr | None) -> str:

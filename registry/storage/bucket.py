@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiobotocore.config import AioConfig
@@ -15,9 +14,9 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from registry.errors import ObjectMissing, PartialLost, StorageFull, StorageUnavailable
+from registry.storage.address import Address
 
 CONNECTIONS: Final = 64
-TRIES: Final = 6
 _STATUS_NO_ROOM: Final = 507
 _NO_ROOM: Final = frozenset(
     {
@@ -28,22 +27,6 @@ _NO_ROOM: Final = frozenset(
     }
 )
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a bucket is and how it is reached; without keys botocore's own chain finds them."""
-
-    bucket: str
-    prefix: str = ""
-    endpoint: str = ""
-    region: str = ""
-    path_style: bool = False
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
-    proxy: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-    tries: int = TRIES
 
 
 class Bucket:

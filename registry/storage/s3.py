@@ -9,7 +9,8 @@ from typing import Final
 from uuid import UUID
 
 from registry.storage import bucket
-from registry.storage.bucket import Address, Bucket
+from registry.storage.address import Address
+from registry.storage.bucket import Bucket
 from registry.storage.driver import ListedObject, ListedPartial, Redirect
 from registry.storage.s3_partial import S3Partial
 from registry.storage.s3_reading import S3Reading

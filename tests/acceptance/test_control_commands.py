@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -116,3 +117,13 @@ async def test_what_makes_no_sense_ends_with_its_code(
     shell: Shell, words: tuple[str, ...], code: ExitCode
 ) -> None:
     assert (await shell.refused(*words))[0] == code
+
+
+def test_the_registry_is_made_read_only_and_open_again(house: House) -> None:
+    try:
+        assert house.run("admin", "read-only", "on").stdout == "this registry is read only\n"
+        shown = house.run("admin", "read-only", "--json")
+        assert json.loads(shown.stdout) == {"read_only": True}
+    finally:
+        opened = house.run("admin", "read-only", "off")
+    assert (opened.returncode, opened.stdout) == (0, "this registry is open to changes\n")

@@ -16,7 +16,7 @@ import pytest
 from database.pool import Database
 from database.sealing import generate_key
 from protocol.digest import Digest
-from registry.storage.bucket import Address
+from registry.storage.address import Address
 from tests.acceptance import house as acceptance
 from tests.acceptance.house import Api
 from tests.acceptance.running import DEADLINE_SECONDS, surroundings, transship

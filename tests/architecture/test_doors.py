@@ -34,6 +34,10 @@ DOORS = {
         ),
         ("protocol/transport.py", "protocol/connections.py", "protocol/answer.py"),
     ),
+    "S3": (
+        ("aiobotocore", "botocore"),
+        ("registry/storage/bucket.py", "registry/storage/s3_reading.py"),
+    ),
     "other HTTP clients": (("http.client", "urllib.request", "urllib3", "requests", "httpx"), ()),
     "the environment": (("os.environ", "os.getenv"), ("config/environment.py",)),
     "the reader of the environment": (

@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from registry.storage.bucket import Address
+from registry.storage.address import Address
 
 LARGEST = 64 * 1024 * 1024
 

@@ -127,3 +127,20 @@ async def test_a_full_disk_fails_its_artifact_alone_and_leaves_nothing_half_done
     small_there = await registry.repository("team/small", SYSTEM).resolve("1.0")
     large_there = await registry.repository("team/large", SYSTEM).resolve("1.0")
     assert (small_there.digest, large_there.digest) == (small.digest, large.digest)
+
+
+async def test_a_copy_into_a_registry_that_is_read_only_fails_with_that_sentence(
+    house: House, registry: Registry
+) -> None:
+    house.source.repository("team/app").put_image("1.0", layers=(b"layer",))
+    snapshot = await into_this_registry(house)
+    await registry.set_read_only(on=True)
+    async with house.worker():
+        execution = await house.run(snapshot)
+        (task,) = await house.jobs.tasks(execution.id)
+        assert execution.status is ExecutionStatus.FAILED
+        assert task.error is not None
+        assert task.error.side == "destination"
+        assert "in read only mode" in task.error.message
+        await registry.set_read_only(on=False)
+        assert (await house.run(snapshot)).status is ExecutionStatus.SUCCEEDED

@@ -33,7 +33,7 @@ from registry.http import routes
 from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
 from registry.storage import s3 as s3_storage
-from registry.storage.bucket import Address
+from registry.storage.address import Address
 from registry.storage.driver import Storage
 from tests.fakes import s3
 from tests.integration.registry import steps
