@@ -59,6 +59,14 @@ class Lease:
                 return
             self.until = began + LEASE_SECONDS
 
+    async def release(self) -> None:
+        """Let go; without Postgres the lease ends by itself, and what was done stays done."""
+        try:
+            async with self.database.connection() as connection:
+                await uploads.release(connection, self.upload_id, token=self.token)
+        except DatabaseUnavailable as error:
+            log.warning("upload_lease_waits", upload=str(self.upload_id), reason=str(error))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
@@ -106,5 +114,4 @@ async def leased(database: Database, upload_id: uuid.UUID, repository: str) -> A
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
-        async with database.connection() as connection:
-            await uploads.release(connection, upload_id, token=lease.token)
+        await lease.release()

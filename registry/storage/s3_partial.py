@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from protocol.digest import Algorithm, Digest
 from registry.errors import ObjectMissing, PartialLost, StorageFull, StorageUnavailable
 from registry.storage import parts, threads
@@ -20,6 +22,8 @@ from registry.storage.bucket import Bucket
 from registry.storage.parts import State
 from registry.storage.s3_reading import S3Reading
 from registry.storage.spool import Spool
+
+log = structlog.get_logger(__name__)
 
 _INLINE_BYTES: Final = 256 * 1024  # less than a thread hop costs, into the page cache
 _AT_ONCE: Final = 4  # parts of one upload under way
@@ -219,6 +223,9 @@ class S3Partial:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.info("part_not_sent", path=self._path, reason=str(error))
 
     async def close(self) -> None:
         """Stop sending; what was not saved is sent again."""
