@@ -6,8 +6,10 @@ killed import left is buried by the next, and what is here already is only linke
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from database.pool import Database
 from protocol.digest import Digest
@@ -31,13 +33,21 @@ class Adopter:
     quick: bool
     taken: Taken = field(default_factory=Taken)
     seen: set[Digest] = field(default_factory=set)  # by a dry run
+    turns: WeakValueDictionary[Digest, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def take(self, digest: Digest, size_bytes: int | None, *, repository_id: int) -> str:
-        """Make a blob part of a repository; return what is wrong with it, empty for nothing."""
+        """Make a blob part of a repository; return what is wrong with it, empty for nothing.
+
+        Of several that want the same one, the first takes it.
+        """
+        async with self.turns.setdefault(digest, asyncio.Lock()):
+            return await self._take(digest, size_bytes, repository_id)
+
+    async def _take(self, digest: Digest, size_bytes: int | None, repository_id: int) -> str:
         there, fault = await self._there(digest, size_bytes)
         if fault:
             return fault
-        if await self._mounted(digest, there, repository_id):
+        if await self._mounted(digest, repository_id):
             self.taken.blobs_here += 1
             return ""
         if there is None:
@@ -57,6 +67,10 @@ class Adopter:
 
     async def look(self, digest: Digest, size_bytes: int | None) -> str:
         """Return what would be wrong with a blob, as far as sizes tell; change nothing."""
+        async with self.turns.setdefault(digest, asyncio.Lock()):
+            return await self._look(digest, size_bytes)
+
+    async def _look(self, digest: Digest, size_bytes: int | None) -> str:
         there, fault = await self._there(digest, size_bytes)
         async with self.database.connection() as connection:
             is_here = digest in self.seen or await adoptions.has_blob(connection, digest)
@@ -74,13 +88,10 @@ class Adopter:
             return there, ""
         return there, f"{digest} has {there} bytes there and {size_bytes} in the manifest"
 
-    async def _mounted(self, digest: Digest, there: int | None, repository_id: int) -> bool:
+    async def _mounted(self, digest: Digest, repository_id: int) -> bool:
         async with self.database.connection() as connection:
-            if await blobs.mount(connection, repository_id, digest, source=None) is None:
-                return False
-            if there is not None:
-                await adoptions.note(connection, self.storage_id, digest, there)
-        return True
+            found = await blobs.mount(connection, repository_id, digest, source=None)
+        return found is not None
 
     async def _adopt(self, adoption: Adoption, repository_id: int) -> str:
         async with self.database.transaction() as connection:

@@ -78,6 +78,7 @@ async def intend(connection: Connection, adoption: Adoption) -> None:
     What an earlier try that died has left is buried, unless it became a blob.
     """
     arguments = _arguments(adoption)
+    await connection.execute(QUICKLY)
     await connection.execute(LOCK, *arguments[:2])
     await connection.execute(INTEND, *arguments)
 
@@ -106,16 +107,47 @@ def _arguments(adoption: Adoption) -> tuple[int, bytes, int, UUID, str | None]:
     )
 
 
+# Without an intent an object is only room lost, so it need not outlive a crash of Postgres itself.
+QUICKLY = "SET LOCAL synchronous_commit = off"
 NOTE = """
+WITH manifests AS (
+    SELECT m.id, m.digest, m.size_bytes
+    FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+    WHERE r.name = $2 AND m.digest = ANY($3)
+)
 INSERT INTO registry.adoptions (storage_id, digest, size_bytes, storage_key)
-SELECT $1, $2, $3, (SELECT b.storage_key FROM registry.blobs b WHERE b.digest = $2)
+SELECT $1::bigint, digest, size_bytes, NULL::uuid FROM manifests
+UNION
+SELECT $1::bigint, b.digest, b.size_bytes, b.storage_key
+FROM manifests JOIN registry.manifest_blobs e ON e.manifest_id = manifests.id
+JOIN registry.blobs b ON b.id = e.blob_id
+WHERE b.lost_at IS NULL
+ORDER BY 2
 ON CONFLICT DO NOTHING
 """
 
 
-async def note(connection: Connection, storage_id: int, digest: Digest, size_bytes: int) -> None:
-    """Remember that the bytes of a digest are here too: a manifest, or a blob that was pushed."""
-    await connection.execute(NOTE, storage_id, digests.encode(digest), size_bytes)
+async def note(
+    connection: Connection, storage_id: int, repository: str, taken: Sequence[Digest]
+) -> None:
+    """Remember manifests that are here, with all their blobs, whoever brought them."""
+    stored = [digests.encode(digest) for digest in taken]
+    await connection.execute(NOTE, storage_id, repository, stored)
+
+
+UNNOTE = """
+DELETE FROM registry.adoptions a
+WHERE a.storage_id = $1 AND a.digest = ANY($2) AND NOT EXISTS (
+    SELECT FROM registry.blobs b JOIN registry.repository_blobs l ON l.blob_id = b.id
+    JOIN registry.manifest_blobs e USING (repository_id, blob_id)
+    WHERE b.digest = a.digest
+)
+"""
+
+
+async def unnote(connection: Connection, storage_id: int, unused: Sequence[Digest]) -> None:
+    """Forget blobs that came for a manifest which did not, unless another needs them."""
+    await connection.execute(UNNOTE, storage_id, [digests.encode(digest) for digest in unused])
 
 
 HAS_BLOB = "SELECT EXISTS (SELECT FROM registry.blobs WHERE digest = $1 AND lost_at IS NULL)"

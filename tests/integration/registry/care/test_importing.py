@@ -21,6 +21,7 @@ from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from registry.stored_object import StoredObject
 from tests.fakes.distribution_folder import OldFolder
+from tests.integration.registry.care.backups import COLLECT
 from tests.integration.registry.care.conftest import Importer
 from tests.integration.registry.steps import Client, ask
 
@@ -350,3 +351,47 @@ async def test_what_is_adopted_is_told_to_nobody(
     assert (await importer.run()).taken.tags == 1
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM registry.outbox") == 0
+
+
+async def test_what_only_a_skipped_manifest_names_is_never_handed_over(
+    importer: Importer, old: OldFolder, database: Database
+) -> None:
+    old.image("team/app", b"sound", "1")
+    holey = old.image("team/app", b"will go", "2")
+    old.data(Digest.of(b"will go")).unlink()
+    config = Digest.of(b'{"of": "will go"}')
+    assert (await importer.run()).taken.manifests == 1
+    async with database.connection() as connection:
+        await connection.execute(
+            "DELETE FROM registry.repository_blobs l "
+            "WHERE NOT EXISTS (SELECT FROM registry.manifest_blobs e WHERE e.blob_id = l.blob_id)"
+        )
+        await connection.execute(COLLECT)
+    await hand_over(importer)
+    assert old.data(holey).exists()
+    assert old.data(config).exists()
+    assert not old.data(Digest.of(b"sound")).exists()
+
+
+async def test_originals_of_what_was_here_before_are_handed_over_too(
+    importer: Importer, old: OldFolder, database: Database
+) -> None:
+    old.image("team/app", b"layer", "1")
+    await importer.run()
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM registry.adoptions")
+    again = await importer.run()
+    assert again.taken.left == 0
+    assert (await hand_over(importer)).removed == 3
+
+
+async def test_layers_that_many_manifests_share_are_taken_once(
+    importer: Importer, old: OldFolder, database: Database
+) -> None:
+    for number in range(40):
+        old.image("team/app", b"shared", str(number), annotations={"number": str(number)})
+    assert (await importer.run(Wish(dry_run=True))).taken.blobs == 2
+    outcome = await importer.run()
+    assert outcome.skipped == {}
+    assert (outcome.taken.manifests, outcome.taken.blobs) == (40, 2)
+    assert len(await keys(database)) == 2
