@@ -53,6 +53,10 @@ class Admission:
             self._room_until = now + ROOM_SECONDS
         return self._room
 
+    async def shortage(self) -> str:
+        """Say why no more bytes are taken; nothing while they are."""
+        return self.reserve.shortage(await self.room())
+
     async def want_change(self, operation: str, repository: str) -> None:
         """Return if content may change; raise a refusal DENIED."""
         if await self.is_read_only():
@@ -60,7 +64,7 @@ class Admission:
 
     async def want_bytes(self, operation: str, repository: str) -> None:
         """Return if there is room for more; raise a refusal DENIED."""
-        if shortage := self.reserve.shortage(await self.room()):
+        if shortage := await self.shortage():
             raise _denied(shortage, operation, repository)
 
 

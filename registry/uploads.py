@@ -77,9 +77,10 @@ class UploadStore:
                 cancelled = await uploads.cancel(
                     connection, upload_id, repository=self.repository, token=hold.token
                 )
-            await self.storage.discard_partial(
-                upload_id, hold.row.storage_key, hold.row.partial_state
-            )
+            if cancelled:  # else it is somebody else's by now
+                await self.storage.discard_partial(
+                    upload_id, hold.row.storage_key, hold.row.partial_state
+                )
         return cancelled
 
     @contextlib.asynccontextmanager
@@ -124,7 +125,10 @@ class OpenUpload:
         self.offset_bytes = self._saved_bytes = row.offset_bytes
 
     async def append(self, chunks: AsyncIterator[bytes]) -> None:
-        """Append everything; what arrived before an error counts. Raise a refusal DENIED (full)."""
+        """Append everything; what arrived before an error counts. Raise a refusal DENIED (full).
+
+        Storage that fills up meanwhile raises StorageFull: one blob may be larger than the reserve.
+        """
         await self._store.admission.want_bytes(_OPERATION, self._store.repository)
         held: list[bytes] = []
         held_bytes = 0
@@ -133,6 +137,8 @@ class OpenUpload:
                 held.append(chunk)
                 held_bytes += len(chunk)
                 if held_bytes >= PIECE_BYTES:
+                    if shortage := await self._store.admission.shortage():
+                        raise StorageFull(shortage)
                     await self._write(held, held_bytes)
                     held, held_bytes = [], 0
                     await self._save_now_and_then()
@@ -207,16 +213,17 @@ class OpenUpload:
         return await self._partial.digest(algorithm, self.offset_bytes)
 
     async def drop(self) -> None:
-        """End the upload without a blob."""
+        """End the upload without a blob, unless it is somebody else's by now: so are its bytes."""
         self._ended = True
         async with self._store.database.connection() as connection:
-            await uploads.cancel(
+            cancelled = await uploads.cancel(
                 connection,
                 self._row.id,
                 repository=self._store.repository,
                 token=self._hold.token,
             )
-        await self._partial.discard()
+        if cancelled:
+            await self._partial.discard()
 
 
 def _hasher(row: uploads.Upload) -> Hasher | None:

@@ -14,13 +14,14 @@ from protocol import media_types
 from protocol.content import RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from protocol.errors import Denied
+from protocol.errors import Denied, NotFound
 from registry import admission
 from registry.repository import Beginning
 from registry.reserve import Reserve
 from registry.service import Registry
 from registry.storage.driver import Room
 from registry.storage.filesystem import FilesystemStorage
+from registry.uploads import PIECE_BYTES
 from tests.integration.registry import steps
 
 GIBIBYTE = 1024**3
@@ -96,6 +97,33 @@ async def test_a_copy_into_a_full_storage_is_refused_before_its_source_is_read(
         await upload.send(noted(asked))
     assert asked == []
     assert await upload.recover() == 0
+
+
+async def test_a_blob_larger_than_what_is_left_is_cut_off_at_the_reserve_and_given_back(
+    registry: Registry, storage: Disk, tmp_path: Path
+) -> None:
+    repository = registry.repository(steps.REPOSITORY, SYSTEM)
+    content = bytes(5 * PIECE_BYTES)
+    blob = Descriptor(
+        media_type=media_types.OCI_LAYER, digest=Digest.of(content), size_bytes=len(content)
+    )
+    upload = await repository.begin_blob(blob)
+    assert upload is not None
+    sent: list[int] = []
+
+    async def filling() -> AsyncIterator[bytes]:
+        for number in range(5):
+            if number == 2:
+                fill(registry, storage)
+            sent.append(number)
+            yield bytes(PIECE_BYTES)
+
+    with pytest.raises(Denied, match=r"storage full: 2\.0 GiB of 20\.0 GiB"):
+        await upload.send(filling())
+    assert sent == [0, 1, 2]
+    assert list((tmp_path / "partial").iterdir()) == []
+    with pytest.raises(NotFound):
+        await upload.recover()
 
 
 async def test_a_registry_that_is_read_only_refuses_every_change_with_harbors_words(

@@ -20,7 +20,7 @@ from access.identity import SYSTEM
 from database.pool import Database
 from protocol import media_types
 from protocol.descriptor import Descriptor
-from protocol.digest import Digest
+from protocol.digest import Algorithm, Digest
 from protocol.errors import (
     DigestMismatch,
     NotFound,
@@ -138,6 +138,22 @@ async def test_an_upload_is_held_by_one_process_until_its_lease_runs_out(
         await append(two, upload_id, CONTENT[9 * MEBIBYTE :])
         await commit(two, upload_id, CONTENT)
         assert await read(one, a_blob()) == CONTENT
+
+
+async def test_who_lost_its_lease_takes_nothing_from_whoever_went_on_and_was_acknowledged(
+    database: Database, address: Address
+) -> None:
+    async with a_process(database, address) as one, a_process(database, address) as two:
+        upload_id = await begun(one)
+        await append(one, upload_id, CONTENT)
+        async with contextlib.AsyncExitStack() as dead:
+            lost = await dead.enter_async_context(one.uploads.open(upload_id))
+            async with database.connection() as connection:
+                await connection.execute("UPDATE registry.uploads SET busy_until = now()")
+            await commit(two, upload_id, CONTENT)
+            with pytest.raises(DigestMismatch):  # it reads what is there, and wants to drop it
+                await lost.commit(Digest.of(b"other", Algorithm.SHA512))
+        assert await read(two, a_blob()) == CONTENT
 
 
 async def push(repository: LocalRepository, content: bytes) -> None:
