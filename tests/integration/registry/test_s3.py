@@ -297,7 +297,7 @@ async def test_parts_that_no_row_knows_of_are_swept_once_they_are_a_day_old(
 
 
 async def test_a_large_blob_is_never_held_whole(repository: LocalRepository) -> None:
-    size = 96 * MEBIBYTE
+    size = 160 * MEBIBYTE
 
     async def zeros() -> AsyncIterator[bytes]:
         for _ in range(size // MEBIBYTE):
@@ -311,8 +311,8 @@ async def test_a_large_blob_is_never_held_whole(repository: LocalRepository) -> 
             taken = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # The proxy, which is in this process, holds a part for each of the four that are under way.
-    assert taken < 60 * MEBIBYTE
+    # The proxy, in this process, holds each of the four parts under way, some of them twice.
+    assert taken < 96 * MEBIBYTE
 
 
 @pytest.mark.parametrize("redirects", [False, True])
