@@ -21,6 +21,7 @@ from jobservice.api.services import Services
 from jobservice.probing import Probes
 from jobservice.queue import TaskQueue
 from jobservice.supervisor.embedded_postgres import EmbeddedPostgres
+from registry.reserve import Reserve
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from tests.integration.jobservice.api.caller import PASSWORD, Answer, Caller
@@ -138,3 +139,22 @@ async def test_health_waits_for_postgres_no_longer_than_its_parts_may_take(
 
 def test_all_that_health_waits_for_is_three_seconds() -> None:
     assert exchange.IDENTIFY_SECONDS + health.PROBE_SECONDS <= ANSWER_SECONDS
+
+
+async def test_health_warns_before_the_storage_is_full_and_readiness_does_not_care(
+    services: Services, database: Database, valkey_url: str, tmp_path: Path
+) -> None:
+    storage = FilesystemStorage(tmp_path)
+    room = await storage.room()
+    assert room is not None
+    for share, told in [(0.75, "the storage is nearly full: "), (2, "storage full: ")]:
+        reserve = Reserve(least_bytes=int(room.free_bytes * share))
+        registry = Registry(database, storage, reserve=reserve)
+        async with TaskQueue.connected(valkey_url) as queue:
+            probes = Probes(database=database, queue=queue, local_registry=registry)
+            app = web.Application()
+            application.add_routes(app, dataclasses.replace(services, health=probes.health()))
+            async with TestClient(TestServer(app)) as client:
+                stranger = Caller(client)
+                assert problems(await stranger.call("GET", "/health"))["storage"].startswith(told)
+                assert (await stranger.call("GET", "//readyz")).status == 200
