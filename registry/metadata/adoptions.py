@@ -247,11 +247,17 @@ async def originals(
     ]
 
 
-FORGET = "DELETE FROM registry.adoptions WHERE storage_id = $1 AND digest = ANY($2)"
+FORGET = """
+WITH gone AS (
+    DELETE FROM registry.adoptions WHERE storage_id = $1 AND digest = ANY($2) RETURNING storage_key
+)
+DELETE FROM registry.tombstones t USING gone
+WHERE t.storage_key = gone.storage_key AND t.adopted_path IS NOT NULL
+"""
 
 
 async def forget(connection: Connection, storage_id: int, gone: Sequence[Digest]) -> None:
-    """Drop the rows of originals that are gone."""
+    """Drop the rows of originals that are gone, and of their removal."""
     await connection.execute(FORGET, storage_id, [digests.encode(digest) for digest in gone])
 
 

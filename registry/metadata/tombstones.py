@@ -13,6 +13,8 @@ SELECT storage_key, adopted_path FROM registry.tombstones WHERE delete_after <= 
   AND (adopted_path IS NULL OR NOT EXISTS (
       SELECT FROM registry.adopted_storages s WHERE s.committed_at IS NULL
       AND starts_with(adopted_path, regexp_replace(s.location, '^s3://[^/]+/?', ''))
+  ) AND EXISTS (
+      SELECT FROM registry.adoptions a WHERE a.storage_key = tombstones.storage_key
   ))
 ORDER BY delete_after LIMIT $1
 """
@@ -21,8 +23,8 @@ ORDER BY delete_after LIMIT $1
 async def due(connection: Connection, *, limit: int) -> Sequence[StoredObject]:
     """Return objects to delete: none while a backup copies what its snapshot names.
 
-    What lies in another registry's storage stays until that is handed over. Keys are never used
-    again, so deleting one twice does no harm.
+    What lies in another registry's storage stays until that is handed over, and for good if it was
+    not taken. Keys are never used again, so deleting one twice does no harm.
     """
     rows = await connection.fetch(DUE, limit)
     return [StoredObject(row["storage_key"], row["adopted_path"]) for row in rows]

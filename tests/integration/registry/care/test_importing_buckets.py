@@ -168,6 +168,23 @@ async def test_a_lost_blob_that_is_imported_again_is_not_swept(adoption: Adoptio
     assert await adoption.pulled("team/other", "1") == b"layer"
 
 
+async def test_what_only_a_skipped_manifest_names_is_never_handed_over(
+    adoption: Adoption,
+) -> None:
+    adoption.old.image("team/app", b"will go", "1")
+    adoption.old.data(Digest.of(b"will go")).unlink()
+    config = Digest.of(b'{"of": "will go"}')
+    await adoption.put()
+    _, skipped = await adoption.run()
+    assert len(skipped) == 2
+    async with adoption.database.connection() as connection:
+        await connection.execute(UNLINK, "team/app")
+        await connection.execute(COLLECT)
+    await adoption.hand_over()
+    await adoption.sweep()
+    assert await adoption.has(config)
+
+
 async def test_handing_over_waits_for_a_backup(adoption: Adoption) -> None:
     adoption.old.image("team/app", b"layer", "1")
     await adoption.put()
