@@ -319,3 +319,26 @@ async def test_a_backup_of_a_newer_version_is_refused(
         await restoring.check(
             Target(dsn=empty_dsn, clients=programs.find_clients), backups.manifest_of(folder)
         )
+
+
+OLDER = 15
+
+
+async def test_a_backup_of_an_older_version_is_migrated(
+    folder: Path, empty_dsn: str, dsn: str, storage: FilesystemStorage
+) -> None:
+    connection = await asyncpg.connect(empty_dsn)
+    await connection.execute(migrations.BOOTSTRAP)
+    for file in migrations.known():
+        if file.number <= OLDER:
+            await connection.execute(file.sql)
+            await connection.execute(migrations.RECORD, file.number, file.name, file.checksum)
+    await connection.close()
+    database = await Database.connect(empty_dsn, application_name="older", max_size=2)
+    await backups.back_up(Place(dsn=empty_dsn, database=database, storage=storage), folder)
+    await database.close()
+    assert backups.manifest_of(folder).migration == OLDER
+    await backups.restore(folder, dsn, storage)
+    assert await migrations.pending(dsn) == []
+    newer = [file for file in migrations.known() if file.number > OLDER]
+    assert (await backups.rows_of(dsn))["database.migrations"] == OLDER + len(newer)
