@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jobservice.cli import display, installation, printing, process_settings
+from jobservice.cli.errors import CommandError
 from registry.care import using
 from registry.care.using import Report
 from registry.metadata.usage import Usage
@@ -50,6 +51,8 @@ def usage(
             return await using.report(opened.database, opened.storage, project=project)
 
     report = asyncio.run(work())
+    if project and not report.projects:
+        raise CommandError(f"project {project!r} does not exist; `transship project list` shows all")
     if as_json:
         printing.as_json(asdict(report))
         return
