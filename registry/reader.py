@@ -78,7 +78,7 @@ class RepositoryReader:
         return found
 
     async def find_manifest(self, reference: str, *, with_body: bool) -> Found:
-        """Return a manifest's row by tag or digest."""
+        """Return a manifest's row by tag or digest; `pieces` has its body."""
 
         async def find(connection: pool.Connection) -> Found | None:
             wanted = self._reference(reference)
@@ -104,7 +104,27 @@ class RepositoryReader:
     async def read_manifest(self, reference: str) -> RawManifest:
         """Return the manifest, as it was pushed."""
         found = await self.find_manifest(reference, with_body=True)
-        return RawManifest(media_type=found.media_type, digest=found.digest, body=found.body or b"")
+        body = b"".join([piece async for piece in self.pieces(found)])
+        return RawManifest(media_type=found.media_type, digest=found.digest, body=body)
+
+    async def pieces(self, found: Found) -> AsyncIterator[bytes]:
+        """Yield the body of a manifest that was found, a large one a piece at a time.
+
+        Raise a refusal MANIFEST_UNKNOWN if it is deleted meanwhile.
+        """
+        offset_bytes = 0
+        while offset_bytes < found.size_bytes:
+            if found.body is None:
+                async with self._database.connection() as connection:
+                    piece = await manifests.piece(connection, found, offset_bytes=offset_bytes)
+            else:
+                piece = found.body
+            if not piece:
+                raise self._refuse(
+                    "MANIFEST_UNKNOWN", f"{found.digest} was deleted meanwhile", "read content"
+                )
+            offset_bytes += len(piece)
+            yield piece
 
     async def find_blob(self, digest: Digest, *, renew: bool = False) -> Blob:
         """Return a blob's row; `renew` keeps an unreferenced one for whoever is told of it."""

@@ -52,7 +52,7 @@ def usage(
 
     report = asyncio.run(work())
     if project and not report.projects:
-        raise CommandError(f"project {project!r} does not exist; `transship project list` shows all")
+        raise CommandError(f"project {project!r} does not exist: see `transship project list`")
     if as_json:
         printing.as_json(asdict(report))
         return

@@ -12,7 +12,7 @@ from protocol import media_types
 from protocol.content import RawManifest
 from protocol.digest import Digest, is_digest
 from registry import events, names
-from registry.http import conditions
+from registry.http import conditions, pieces
 from registry.http.exchange import Exchange
 from registry.metadata.manifests import Found
 
@@ -38,7 +38,20 @@ async def get(exchange: Exchange) -> web.StreamResponse:
     if is_known:
         return web.Response(status=304, headers=_headers(exchange, found))
     exchange.acted(events.Action.PULL)
-    return web.Response(body=found.body, headers=_headers(exchange, found))
+    headers = _headers(exchange, found)
+    if found.body is not None:
+        return web.Response(body=found.body, headers=headers)
+    response = web.StreamResponse(headers=headers)
+    await pieces.begin(
+        exchange.request,
+        response,
+        length_bytes=found.size_bytes,
+        silence_seconds=exchange.bodies.silence_seconds,
+    )
+    async for piece in exchange.repository.pieces(found):
+        await response.write(piece)
+    await response.write_eof()
+    return response
 
 
 async def put(exchange: Exchange) -> web.StreamResponse:

@@ -13,7 +13,17 @@ from access.identity import Principal
 from database.errors import DatabaseUnavailable
 from protocol.errors import RegistryFault, Unavailable
 from registry.errors import refusal
-from registry.http import blobs, bodies, errors, exchange, listing, manifests, paths, uploads
+from registry.http import (
+    blobs,
+    bodies,
+    errors,
+    exchange,
+    listing,
+    manifests,
+    paths,
+    pieces,
+    uploads,
+)
 from registry.http.bodies import Bodies
 from registry.http.exchange import Exchange
 from registry.http.paths import Kind, Target
@@ -82,11 +92,11 @@ async def _answer(
     except errors.MAPPED as error:
         if isinstance(error, Unavailable):
             _log.error("content_unavailable", reason=str(error))
-        return errors.response_for(error)
+        return pieces.break_off(request) or errors.response_for(error)
     except DatabaseUnavailable as error:
         _log.warning("database_unavailable", reason=str(error))
         fault = RegistryFault(code="UNAVAILABLE", message="the registry's database is away")
-        return errors.render(503, [fault], {"Retry-After": "5"})
+        return pieces.break_off(request) or errors.render(503, [fault], {"Retry-After": "5"})
 
 
 async def _dispatch(

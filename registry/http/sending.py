@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from aiohttp import hdrs, web
 
 from protocol.digest import Digest
 from registry.errors import ObjectMissing
+from registry.http import pieces
 from registry.http.ranges import ByteRange
 from registry.metadata.blobs import Blob
 from registry.objects import Objects
@@ -74,18 +74,13 @@ class Sending:
 
     async def _begun(self) -> web.StreamResponse:
         response = web.StreamResponse(status=self._status, headers=self._headers())
-        response.content_length = self.wanted.length_bytes
-        self._hang_up_on_silence()
-        await response.prepare(self.request)
+        await pieces.begin(
+            self.request,
+            response,
+            length_bytes=self.wanted.length_bytes,
+            silence_seconds=self.silence_seconds,
+        )
         return response
-
-    def _hang_up_on_silence(self) -> None:
-        """Have the kernel end the connection to a client that takes nothing any more (RFC 5482)."""
-        transport = self.request.transport
-        connected = transport.get_extra_info("socket") if transport is not None else None
-        if connected is not None:
-            milliseconds = int(self.silence_seconds * 1000)
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     @property
     def _status(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from database.pool import Connection
 from protocol.descriptor import Descriptor
@@ -14,7 +15,10 @@ from registry.metadata import digests, outbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A manifest as a repository has it. `body` is None when only its facts were asked for."""
+    """A manifest as a repository has it.
+
+    `body` is None when only its facts were asked for, or when it is large: then see `piece`.
+    """
 
     id: int
     repository_id: int
@@ -25,7 +29,9 @@ class Found:
 
 
 _FACTS = "m.id, m.repository_id, m.digest, m.media_type, m.size_bytes"
-_BODY = {True: "m.payload AS body", False: "NULL::bytea AS body"}
+SMALL_BYTES: Final = 256 * 1024
+_SMALL = f"CASE WHEN m.size_bytes <= {SMALL_BYTES} THEN m.payload END AS body"
+_BODY = {True: _SMALL, False: "NULL::bytea AS body"}
 _BY_TAG = """
 FROM registry.repositories r
 JOIN registry.tags t ON t.repository_id = r.id
@@ -50,6 +56,15 @@ async def find(
     else:
         row = await connection.fetchrow(FIND_BY_TAG[with_body], repository, reference)
     return Found(**{**row, "digest": digests.decode(row["digest"])}) if row else None
+
+
+PIECE = "SELECT substring(payload FROM $2 + 1 FOR $3) FROM registry.manifests WHERE id = $1"
+
+
+async def piece(connection: Connection, found: Found, *, offset_bytes: int) -> bytes:
+    """Return what follows an offset of a manifest, as much as is small; nothing if it is gone."""
+    read: bytes | None = await connection.fetchval(PIECE, found.id, offset_bytes, SMALL_BYTES)
+    return read or b""
 
 
 # Nearly always nothing at all is lost, and the first condition is all that is looked at.

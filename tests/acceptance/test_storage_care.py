@@ -70,9 +70,9 @@ async def test_a_lost_layer_is_told_marked_and_healed_by_pushing_again(
         shown = house.run("storage", "usage", "--data", str(house.folder / "data"))
         assert shown.returncode == 0
         assert "library/care" in shown.stdout
-        data = str(house.folder / "data")
-        mistyped = house.run("storage", "usage", "--project", "libary", "--data", data)
-        assert mistyped.returncode == 1
-        assert "project 'libary' does not exist" in mistyped.stderr
+        shown = house.run(
+            "storage", "usage", "--project", "libary", "--data", str(house.folder / "data")
+        )
+        assert (shown.returncode, "project 'libary' does not exist" in shown.stderr) == (1, True)
     finally:
         house.stop()
