@@ -12,11 +12,8 @@ from aiohttp import hdrs, web
 from protocol import media_types, referrers
 from registry.errors import refusal
 from registry.http.exchange import PAGE, Exchange
-from registry.metadata.manifests import Referrer
 
 _CURSOR_DIGITS: Final = 18
-# The spec caps a list of referrers at the size of a manifest.
-_REFERRERS_BYTES: Final = 4 * 1024 * 1024
 
 
 async def tags(exchange: Exchange) -> web.StreamResponse:
@@ -40,27 +37,16 @@ async def list_referrers(exchange: Exchange) -> web.StreamResponse:
     """List what refers to a digest, of one artifact type if asked."""
     wanted = exchange.text("artifactType")
     page = await exchange.repository.referrers_page(
-        exchange.digest, artifact_type=wanted, after=_after(exchange), limit=PAGE + 1
+        exchange.digest, artifact_type=wanted, after=_after(exchange), limit=PAGE
     )
-    shown = _fitting(page[:PAGE])
-    body = referrers.render(referrer.descriptor for referrer in shown).body
+    body = referrers.render(referrer.descriptor for referrer in page).body
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: media_types.OCI_INDEX}
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
-    if len(shown) < len(page):
+    if page and page[-1].is_followed:
         query = {"artifactType": wanted} if wanted is not None else {}
-        headers.update(_link(exchange, {**query, "last": str(shown[-1].id)}))
+        headers.update(_link(exchange, {**query, "last": str(page[-1].id)}))
     return web.Response(body=body, headers=headers)
-
-
-def _fitting(page: Sequence[Referrer]) -> Sequence[Referrer]:
-    """Return as many as fit into one answer, at least one."""
-    room = _REFERRERS_BYTES
-    for count, referrer in enumerate(page):
-        room -= len(orjson.dumps(dict(referrer.descriptor.annotations))) + 512
-        if room < 0:
-            return page[: max(count, 1)]
-    return page
 
 
 def _after(exchange: Exchange) -> int:

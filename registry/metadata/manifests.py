@@ -88,21 +88,31 @@ async def lost_blobs(connection: Connection, found: Found) -> bool:
     return bool(await connection.fetchval(LOST_BLOBS, found.repository_id, found.id))
 
 
-REFERRERS = """
-SELECT m.id, m.media_type, m.digest, m.size_bytes, m.artifact_type, m.annotations
-FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
-WHERE r.name = $1 AND m.subject_digest = $2 AND m.id > $3
-  AND ($4::text IS NULL OR coalesce(m.artifact_type, '') = $4)
-ORDER BY m.id LIMIT $5
-"""
+# Annotations are no larger than their manifest, so no page is large in memory: what does not fit
+# waits for the next one, and what fits on none has one of its own.
+_PAGE_BYTES: Final = 1024 * 1024
+REFERRERS = f"""
+SELECT id, media_type, digest, size_bytes, artifact_type, annotations, is_followed FROM (
+    SELECT *, sum(size_bytes) OVER (ORDER BY id) AS bytes, id < max(id) OVER () AS is_followed
+    FROM (
+        SELECT m.id, m.media_type, m.digest, m.size_bytes, m.artifact_type, m.annotations
+        FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+        WHERE r.name = $1 AND m.subject_digest = $2 AND m.id > $3
+          AND ($4::text IS NULL OR coalesce(m.artifact_type, '') = $4)
+        ORDER BY m.id LIMIT $5 + 1
+    ) AS page
+) AS measured
+WHERE bytes <= {_PAGE_BYTES} OR bytes = size_bytes ORDER BY id LIMIT $5
+"""  # noqa: S608 constants only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referrer:
-    """One entry of a list of referrers; `id` is where the next page goes on."""
+    """One entry of a list of referrers; the next page goes on at `id`, if it `is_followed`."""
 
     id: int
     descriptor: Descriptor
+    is_followed: bool
 
 
 async def referrers(
@@ -114,7 +124,7 @@ async def referrers(
     after: int,
     limit: int,
 ) -> Sequence[Referrer]:
-    """Return a page of what refers to `subject`, oldest first."""
+    """Return a page of what refers to `subject`, oldest first: fewer where they are large."""
     rows = await connection.fetch(
         REFERRERS, repository, digests.encode(subject), after, artifact_type, limit
     )
@@ -128,6 +138,7 @@ async def referrers(
                 artifact_type=row["artifact_type"],
                 annotations=row["annotations"],
             ),
+            is_followed=row["is_followed"],
         )
         for row in rows
     ]

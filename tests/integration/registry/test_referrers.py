@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from protocol import media_types
 from protocol.digest import Algorithm
 from tests.integration.registry import steps
@@ -110,23 +112,29 @@ async def test_f5_what_nothing_refers_to_has_an_empty_list(client: Client) -> No
     assert (await listed(client, b"in no repository")).json["manifests"] == []
 
 
-async def test_a_long_list_comes_in_pages_of_at_most_4_mib(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("size_bytes", "pages"), [(1_500_000, 5), (400_000, 3), (1000, 1)], ids=["alone", "two", "all"]
+)
+async def test_a_long_list_comes_in_pages_none_of_which_is_large(
+    client: Client, size_bytes: int, pages: int
+) -> None:
     await steps.push_blob(client, b"{}")
     for number in range(5):
-        notes = {"number": str(number), "large": "x" * 1_500_000}
+        notes = {"number": str(number), "large": "x" * size_bytes}
         body = steps.image(b"{}", [], annotations=notes, **of(b"subject"))
         assert (await steps.put_manifest(client, body)).status == 201
-    seen: list[str] = []
+    seen: list[list[str]] = []
     query = ""
     while True:
         page = await listed(client, b"subject", query)
-        assert len(page.body) <= 4 * 1024 * 1024
-        seen += [entry["annotations"]["number"] for entry in page.json["manifests"]]
+        assert len(page.body) <= max(1024 * 1024, size_bytes + 1000)
+        seen.append([entry["annotations"]["number"] for entry in page.json["manifests"]])
         link = page.headers.get("Link")
         if link is None:
             break
         query = "?" + link.partition("?")[2].partition(">")[0]
-    assert seen == ["0", "1", "2", "3", "4"]
+    assert len(seen) == pages
+    assert [number for numbers in seen for number in numbers] == ["0", "1", "2", "3", "4"]
 
 
 async def test_what_is_no_digest_is_refused(client: Client) -> None:
