@@ -15,6 +15,7 @@ from jobservice.cli import api_client, printing
 from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import CommandError, UsageError
 from jobservice.cli.exit_codes import ExitCode
+from jobservice.domain.hook import PayloadFormat
 
 OF_ALL: Final = "/system/webhook/policies"
 COLUMNS: Final = {
@@ -60,8 +61,13 @@ SecretFromStdin = Annotated[
 HeaderFromStdin = Annotated[
     bool, typer.Option("--auth-header-stdin", help="Read the Authorization header.")
 ]
-CloudEvents = Annotated[
-    bool, typer.Option("--cloud-events", help="CloudEvents 1.0 in place of Harbor's payload.")
+Format = Annotated[
+    PayloadFormat | None,
+    typer.Option(
+        "--format",
+        case_sensitive=False,
+        help="The shape of the message; Harbor's Default if none is named.",
+    ),
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Do not verify TLS.")]
 
@@ -104,7 +110,7 @@ def create(  # noqa: PLR0913 - one option each
     per_task: Annotated[
         bool, typer.Option("--per-task", help="A message for each task, not for each execution.")
     ] = False,
-    cloud_events: CloudEvents = False,
+    payload_format: Format = None,
     insecure: Insecure = False,
     secret_stdin: SecretFromStdin = False,
     auth_header_stdin: HeaderFromStdin = False,
@@ -114,7 +120,7 @@ def create(  # noqa: PLR0913 - one option each
     """Add a hook; the server checks where it leads."""
     if to is None:
         raise UsageError("--to URL says where the messages go")
-    target = _target(to, kind, cloud_events=cloud_events, insecure=insecure)
+    target = _target(to, kind, payload_format, insecure=insecure)
     target |= _secrets(secret=secret_stdin, auth_header=auth_header_stdin)
     body: Json = {
         "name": name,
@@ -146,7 +152,7 @@ def update(  # noqa: PLR0913 - one option each
     when: When = None,
     per_task: Annotated[bool | None, typer.Option("--per-task/--per-execution")] = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable")] = None,
-    cloud_events: CloudEvents = False,
+    payload_format: Format = None,
     insecure: Insecure = False,
     secret_stdin: SecretFromStdin = False,
     auth_header_stdin: HeaderFromStdin = False,
@@ -155,7 +161,7 @@ def update(  # noqa: PLR0913 - one option each
 ) -> None:
     """Change what is named; the rest stays as it is."""
     secrets = _secrets(secret=secret_stdin, auth_header=auth_header_stdin)
-    if to is None and (secrets or cloud_events or insecure):
+    if to is None and (secrets or payload_format or insecure):
         raise UsageError("secrets, format and TLS are a target's: name it with --to URL")
 
     async def ask(client: ApiClient) -> Json:
@@ -168,7 +174,7 @@ def update(  # noqa: PLR0913 - one option each
             "statuses": list(when) if when is not None else ours.get("statuses", []),
         }
         if to is not None:
-            target = _target(to, kind, cloud_events=cloud_events, insecure=insecure)
+            target = _target(to, kind, payload_format, insecure=insecure)
             found["targets"] = [target | secrets]
         await client.send("PUT", f"{_path(project)}/{found['id']}", body=found)
         return found
@@ -259,13 +265,12 @@ def redeliver(
         printing.line(f"delivery {delivery} is sent again as {identity}")
 
 
-def _target(to: str, kind: str, *, cloud_events: bool, insecure: bool) -> Json:
-    payload_format = "CloudEvents" if cloud_events else "Default"
+def _target(to: str, kind: str, payload_format: PayloadFormat | None, *, insecure: bool) -> Json:
     return {
         "type": kind,
         "address": to,
         "skip_cert_verify": insecure,
-        "payload_format": payload_format,
+        "payload_format": payload_format or PayloadFormat.DEFAULT,
     }
 
 

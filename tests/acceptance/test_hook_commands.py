@@ -150,8 +150,10 @@ async def test_a_hook_of_a_project_is_kept_apart_from_the_installations(
 ) -> None:
     house, team = open_house, ("--project", "team")
     await said(house, "project", "create", "team")
-    await said(house, "hook", "create", "ci", "--to", receiver.url, *team)
+    envelope = ("--to", receiver.url, "--format", "distribution")
+    await said(house, "hook", "create", "ci", *envelope, *team)
     shown = await told(house, "hook", "show", "ci", *team)
+    assert shown["targets"][0]["payload_format"] == "Distribution"
     assert shown["event_types"] == ["PUSH_ARTIFACT", "DELETE_ARTIFACT", "DELETE_TAG"]
     assert [one["name"] for one in await told(house, "hook", "list", *team)] == ["ci"]
     assert "ci" not in [one["name"] for one in await told(house, "hook", "list")]
