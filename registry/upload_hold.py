@@ -11,6 +11,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,7 +24,8 @@ from registry.metadata import uploads
 
 LEASE_SECONDS: Final = 30.0
 RENEW_SECONDS: Final = 5.0
-_SPARE_SECONDS: Final = 10.0  # what a write may still take after it was allowed
+SPARE_SECONDS: Final = 10.0  # what a write may still take after it was allowed
+LOST: Final = "this request lost its hold on the upload; ask where it stands"
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +38,32 @@ class Lease:
     upload_id: uuid.UUID
     token: uuid.UUID = field(default_factory=uuid.uuid4)
     until: float = 0.0
+    _ends: asyncio.Timeout | None = None
 
     def check(self) -> None:
         """Return while the lease holds with time to spare; raise StorageBusy."""
-        if time.monotonic() > self.until - _SPARE_SECONDS:
-            raise StorageBusy("this request lost its hold on the upload; ask where it stands")
+        if time.monotonic() > self.until - SPARE_SECONDS:
+            raise StorageBusy(LOST)
+
+    @contextlib.asynccontextmanager
+    async def within(self) -> AsyncIterator[None]:
+        """Cut off what is inside when the lease ends: a write that is tried on must not outlive it.
+
+        Raise StorageBusy.
+        """
+        self.check()
+        try:
+            async with asyncio.timeout_at(self._end()) as self._ends:
+                yield
+        except TimeoutError as error:
+            raise StorageBusy(LOST) from error
+        finally:
+            self._ends = None
+
+    def _end(self) -> float:
+        """Return when writing has to end, by the loop's clock."""
+        left = self.until - SPARE_SECONDS - time.monotonic()
+        return asyncio.get_running_loop().time() + left
 
     async def keep(self) -> None:
         """Renew until cancelled, or until somebody else has it."""
@@ -58,6 +81,8 @@ class Lease:
             if not held:
                 return
             self.until = began + LEASE_SECONDS
+            if self._ends is not None and not self._ends.expired():
+                self._ends.reschedule(self._end())
 
     async def release(self) -> None:
         """Let go; without Postgres the lease ends by itself, and what was done stays done."""
@@ -84,6 +109,10 @@ class Hold:
         """Return while it is held; raise StorageBusy."""
         if self.lease is not None:
             self.lease.check()
+
+    def within(self) -> AbstractAsyncContextManager[None]:
+        """Cut off what is inside when it is no longer held; raise StorageBusy."""
+        return self.lease.within() if self.lease is not None else contextlib.nullcontext()
 
 
 @contextlib.asynccontextmanager

@@ -160,13 +160,13 @@ class OpenUpload:
 
         Raise DigestMismatch, which ends the upload, or a refusal BLOB_UPLOAD_UNKNOWN.
         """
-        self._hold.check()
-        actual = await self._digest(digest.algorithm)
+        async with self._hold.within():
+            actual = await self._digest(digest.algorithm)
         if actual != digest:
             await self.drop()
             raise DigestMismatch(expected=str(digest), actual=str(actual))
-        self._hold.check()
-        await self._partial.publish(self.offset_bytes, digest)
+        async with self._hold.within():
+            await self._partial.publish(self.offset_bytes, digest)
         self._ended = True
         async with self._store.database.connection() as connection:
             committed = await blobs.commit_upload(

@@ -78,7 +78,8 @@ async def claim(
 
 RENEW = f"""
 {_QUICKLY}
-UPDATE registry.uploads SET busy_until = now() + make_interval(secs => $3)
+UPDATE registry.uploads
+SET busy_until = now() + make_interval(secs => $3), expires_at = now() + interval '1 day'
 FROM quickly WHERE id = $1 AND busy_token = $2 RETURNING id
 """  # noqa: S608 constants only
 

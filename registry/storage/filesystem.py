@@ -246,6 +246,8 @@ class FilesystemPartial:
             if os.fstat(self._descriptor).st_size != size_bytes:
                 os.ftruncate(self._descriptor, size_bytes)
             os.fsync(self._descriptor)
+            if final.exists():  # an earlier request's, whose row may still be on its way
+                raise PartialLost("the upload has ended before; begin a new upload")
             self._path.rename(final)
             files.fsync_folder(final.parent)
 

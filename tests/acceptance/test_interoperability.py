@@ -104,13 +104,8 @@ def test_oras_pushes_and_pulls_an_artifact(host: str, tmp_path: Path) -> None:
     document = tmp_path / "document.txt"
     document.write_text("an artifact of another kind\n")
     client = oras.client.OrasClient(hostname=host, insecure=True, auth_backend="basic")
-    client.login(
-        hostname=host,
-        username="admin",
-        password=acceptance.PASSWORD,
-        tls_verify=False,
-        config_path=str(tmp_path / "auth.json"),
-    )
+    # `client.login` would ask a Docker daemon first, and leave its socket open.
+    client.auth.set_basic_auth("admin", acceptance.PASSWORD)
     target = f"{host}/library/by-oras:1.0"
     pushed = client.push(target=target, files=[str(document)], disable_path_validation=True)
     assert pushed.status_code == 201

@@ -214,6 +214,21 @@ async def test_what_was_hashed_again_may_be_discarded(storage: Storage) -> None:
     assert await partials(storage) == []
 
 
+async def test_what_is_a_file_already_is_never_replaced_by_a_later_request(folder: Storage) -> None:
+    upload = Upload(folder)
+    partial = await upload.resume()
+    await partial.write([b"first"], offset_bytes=0, alongside=len)
+    await partial.publish(5, None)
+    await partial.close()
+    again = await upload.resume()
+    await again.write([b"other"], offset_bytes=0, alongside=len)
+    with pytest.raises(PartialLost, match="has ended before"):
+        await again.publish(5, None)
+    await again.close()
+    async with folder.read(upload.stored) as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == b"first"
+
+
 async def test_a_deleted_object_is_missing_and_deleting_it_again_is_fine(storage: Storage) -> None:
     stored = await an_object(storage, b"x")
     for _ in range(2):

@@ -12,7 +12,7 @@ import pytest
 from database.pool import Connection, Database
 from jobservice import pauses, schedules
 from jobservice.domain import schedule as domain
-from jobservice.domain.listing import Listing
+from jobservice.domain.listing import Equals, Listing, Order
 from jobservice.domain.pause import Held, PauseScope
 from jobservice.domain.schedule import Fire, Misfire, Schedule, ScheduleOptions, Vendor
 from jobservice.maintenance import service
@@ -76,9 +76,12 @@ class House:
 
     async def fires(self, schedule_id: int) -> list[Fire]:
         """What became of the fire times, the first one first."""
-        listing = Listing(page_size=10_000)
-        found = await schedules.fires(self.database, schedule_id, listing)
-        return list(reversed(found.items))
+        listing = Listing(
+            conditions=(Equals(field="schedule_id", value=schedule_id),),
+            order=(Order(field="fire_time"),),
+            page_size=10_000,
+        )
+        return list((await schedules.fires(self.database, schedule_id, listing)).items)
 
     async def fired(self, schedule_id: int) -> list[tuple[str, str]]:
         """The same, as (wall time in UTC, outcome)."""
