@@ -6,6 +6,7 @@ One transaction takes the changes and starts the execution, so a crash loses and
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -20,7 +21,8 @@ from jobservice.maintenance.service import Service
 from jobservice.store import changes
 from jobservice.store.changes import Due
 
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.5  # while something waits for its time; else a notification wakes it
+IDLE_SECONDS: Final = 5.0
 AT_ONCE: Final = 1000
 
 log = structlog.get_logger(__name__)
@@ -43,7 +45,13 @@ class Starter(Protocol):
 def service(database: Database, starter: Starter) -> Service:
     """Return the chore, to be given to `working.work`."""
     triggers = EventTriggers(database, starter)
-    return Service(name="event_triggers", seconds=LOOK_SECONDS, tick=triggers.tick)
+    return Service(
+        name="event_triggers",
+        seconds=IDLE_SECONDS,
+        tick=triggers.tick,
+        wake=triggers.wake,
+        channel=changes.CHANNEL,
+    )
 
 
 class EventTriggers:
@@ -52,6 +60,7 @@ class EventTriggers:
     def __init__(self, database: Database, starter: Starter) -> None:
         self._database = database
         self._starter = starter
+        self.wake = asyncio.Event()
 
     async def tick(self) -> None:
         """Start one execution for each policy and kind of change; a defect in one stops no other.
@@ -60,6 +69,8 @@ class EventTriggers:
         """
         async with self._database.connection() as connection:
             found = await changes.due(connection)
+            if await changes.wait(connection):
+                asyncio.get_running_loop().call_later(LOOK_SECONDS, self.wake.set)
         for one in found:
             try:
                 await self._database.run(functools.partial(self._start, one))

@@ -54,9 +54,11 @@ class OutboxReader:
         self._external_url = external_url
 
     async def tick(self) -> None:
-        """Take batches until one is not full."""
-        for hand_on in (self.hand_on, self.hand_on_events):
-            while await self._database.run(hand_on) == _AT_ONCE:
+        """Take batches until one is not full; looking is cheaper than taking nothing."""
+        async with self._database.connection() as connection:
+            ours, theirs = await outbox.wait(connection), await registry_outbox.wait(connection)
+        for waits, hand_on in ((ours, self.hand_on), (theirs, self.hand_on_events)):
+            while waits and await self._database.run(hand_on) == _AT_ONCE:
                 pass
 
     async def hand_on(self, connection: Connection) -> int:

@@ -14,6 +14,7 @@ from replication.policy import ReplicationPolicy
 QUIET_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 3.0
 AGAIN_SECONDS: Final = 60
+CHANNEL: Final = "jobservice_changes"
 
 EVENT_POLICIES = """
 SELECT policy.id, policy.filters, policy.destination_namespace, policy.flattening,
@@ -47,12 +48,13 @@ async def policies(connection: Connection) -> tuple[EventPolicy, ...]:
     )
 
 
-ADD = """
+ADD = f"""
 INSERT INTO jobservice.changes (policy_id, repository, reference, digest, is_gone)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[])
 ON CONFLICT (policy_id, repository, reference) DO UPDATE
 SET digest = excluded.digest, is_gone = excluded.is_gone, last_at = clock_timestamp()
-"""
+RETURNING pg_notify('{CHANNEL}', '')
+"""  # noqa: S608  a constant of this module
 
 
 async def add(connection: Connection, policy_id: int, changes: Sequence[Change]) -> None:
@@ -92,6 +94,14 @@ class Due:
 async def due(connection: Connection) -> tuple[Due, ...]:
     """Return what is to be taken up; of a policy what is to be copied comes first."""
     return tuple(Due(**row) for row in await connection.fetch(DUE))
+
+
+WAIT = "SELECT EXISTS (SELECT FROM jobservice.changes)"
+
+
+async def wait(connection: Connection) -> bool:
+    """Say whether there is anything that is due now or later."""
+    return bool(await connection.fetchval(WAIT))
 
 
 POSTPONE = f"""

@@ -37,13 +37,22 @@ class Row:
     occurred_at: datetime
 
 
-TAKE = """
+_DUE = "not_before IS NULL OR not_before <= clock_timestamp()"
+WAIT = f"SELECT EXISTS (SELECT FROM jobservice.outbox WHERE {_DUE})"  # noqa: S608  a constant
+
+
+async def wait(connection: Connection) -> bool:
+    """Say whether there is anything to hand on."""
+    return bool(await connection.fetchval(WAIT))
+
+
+TAKE = f"""
 SELECT id, event_id::text, kind, project_id, facts, occurred_at
 FROM jobservice.outbox
-WHERE not_before IS NULL OR not_before <= clock_timestamp()
+WHERE {_DUE}
 ORDER BY id LIMIT $1
 FOR UPDATE SKIP LOCKED
-"""
+"""  # noqa: S608  a constant of this module
 
 
 async def take(connection: Connection, *, limit: int) -> tuple[Row, ...]:

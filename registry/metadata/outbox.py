@@ -20,13 +20,22 @@ SELECT jsonb_build_object(
 FROM happened JOIN registry.repositories r ON r.id = happened.repository_id
 """
 
-TAKE = """
+_DUE = "not_before IS NULL OR not_before <= clock_timestamp()"
+WAIT = f"SELECT EXISTS (SELECT FROM registry.outbox WHERE {_DUE})"  # noqa: S608  a constant
+
+
+async def wait(connection: Connection) -> bool:
+    """Say whether there is anything to hand on."""
+    return bool(await connection.fetchval(WAIT))
+
+
+TAKE = f"""
 SELECT id, event_id::text, created_at AS occurred_at, event AS facts
 FROM registry.outbox
-WHERE not_before IS NULL OR not_before <= clock_timestamp()
+WHERE {_DUE}
 ORDER BY id LIMIT $1
 FOR UPDATE SKIP LOCKED
-"""
+"""  # noqa: S608  a constant of this module
 
 
 async def take(connection: Connection, *, limit: int) -> tuple[Told, ...]:

@@ -136,6 +136,7 @@ class House:
             "TRANSSHIP_SECRET_KEY": self.key,
             "TRANSSHIP_ADMIN_PASSWORD": PASSWORD,
             "TRANSSHIP_WORKER_SLOTS": str(SLOTS),
+            "TRANSSHIP_KEEP_EXECUTIONS": "0",  # each message is an execution, and all are judged
             "TRANSSHIP_HOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             "HOME": str(self.folder / name),
             **self.more_settings,
