@@ -61,6 +61,7 @@ class EventTriggers:
         self._database = database
         self._starter = starter
         self.wake = asyncio.Event()
+        self._next: asyncio.TimerHandle | None = None
 
     async def tick(self) -> None:
         """Start one execution for each policy and kind of change; a defect in one stops no other.
@@ -69,8 +70,8 @@ class EventTriggers:
         """
         async with self._database.connection() as connection:
             found = await changes.due(connection)
-            if await changes.wait(connection):
-                asyncio.get_running_loop().call_later(LOOK_SECONDS, self.wake.set)
+            if await changes.any_waiting(connection):
+                self._look_again()
         for one in found:
             try:
                 await self._database.run(functools.partial(self._start, one))
@@ -79,6 +80,12 @@ class EventTriggers:
             except Exception:
                 log.exception("event_trigger_failed", policy=one.policy_id)
                 await self._database.run(functools.partial(changes.postpone, due=one))
+
+    def _look_again(self) -> None:
+        """Set the alarm; there is one, however many notifications came meanwhile."""
+        if self._next is not None:
+            self._next.cancel()
+        self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.wake.set)
 
     async def _start(self, due: Due, connection: Connection) -> None:
         found = await changes.take(connection, due, limit=AT_ONCE)

@@ -56,9 +56,10 @@ class OutboxReader:
     async def tick(self) -> None:
         """Take batches until one is not full; looking is cheaper than taking nothing."""
         async with self._database.connection() as connection:
-            ours, theirs = await outbox.wait(connection), await registry_outbox.wait(connection)
-        for waits, hand_on in ((ours, self.hand_on), (theirs, self.hand_on_events)):
-            while waits and await self._database.run(hand_on) == _AT_ONCE:
+            ours = await outbox.any_due(connection)
+            theirs = await registry_outbox.any_due(connection)
+        for is_due, hand_on in ((ours, self.hand_on), (theirs, self.hand_on_events)):
+            while is_due and await self._database.run(hand_on) == _AT_ONCE:
                 pass
 
     async def hand_on(self, connection: Connection) -> int:

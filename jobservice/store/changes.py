@@ -96,12 +96,12 @@ async def due(connection: Connection) -> tuple[Due, ...]:
     return tuple(Due(**row) for row in await connection.fetch(DUE))
 
 
-WAIT = "SELECT EXISTS (SELECT FROM jobservice.changes)"
+ANY_WAITING = "SELECT EXISTS (SELECT FROM jobservice.changes)"
 
 
-async def wait(connection: Connection) -> bool:
+async def any_waiting(connection: Connection) -> bool:
     """Say whether there is anything that is due now or later."""
-    return bool(await connection.fetchval(WAIT))
+    return bool(await connection.fetchval(ANY_WAITING))
 
 
 POSTPONE = f"""

@@ -21,12 +21,12 @@ FROM happened JOIN registry.repositories r ON r.id = happened.repository_id
 """
 
 _DUE = "not_before IS NULL OR not_before <= clock_timestamp()"
-WAIT = f"SELECT EXISTS (SELECT FROM registry.outbox WHERE {_DUE})"  # noqa: S608  a constant
+ANY_DUE = f"SELECT EXISTS (SELECT FROM registry.outbox WHERE {_DUE})"  # noqa: S608  a constant
 
 
-async def wait(connection: Connection) -> bool:
+async def any_due(connection: Connection) -> bool:
     """Say whether there is anything to hand on."""
-    return bool(await connection.fetchval(WAIT))
+    return bool(await connection.fetchval(ANY_DUE))
 
 
 TAKE = f"""

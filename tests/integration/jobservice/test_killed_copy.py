@@ -80,6 +80,17 @@ async def test_a_copy_whose_worker_is_killed_is_finished_by_another_once(
     assert tags_written(house.destination) == 1
 
 
+async def wake(house: House, frozen: subprocess.Popen[bytes]) -> None:
+    """Let a frozen worker go on, and wait until it has beaten twice."""
+    woken_at = await house.jobs.one("SELECT clock_timestamp()")
+    frozen.send_signal(signal.SIGCONT)
+
+    async def has_beaten_twice() -> bool:
+        return bool(await house.jobs.one(BEATEN, frozen.pid, woken_at))
+
+    await until(has_beaten_twice)
+
+
 async def test_a_copier_that_was_frozen_past_its_lease_writes_no_tag(
     house: House, tmp_path: Path
 ) -> None:
@@ -98,13 +109,7 @@ async def test_a_copier_that_was_frozen_past_its_lease_writes_no_tag(
             assert execution.status is ExecutionStatus.SUCCEEDED
         written = tags_written(house.destination)
         held.hold.set()
-        woken_at = await house.jobs.one("SELECT clock_timestamp()")
-        frozen.send_signal(signal.SIGCONT)
-
-        async def has_beaten_twice() -> bool:
-            return bool(await house.jobs.one(BEATEN, frozen.pid, woken_at))
-
-        await until(has_beaten_twice)
+        await wake(house, frozen)
     (task,) = await house.jobs.tasks(execution_id)
     assert (task.attempt, task.rescues) == (1, 1)
     assert_whole(house.destination.repository("app"), original)
@@ -127,13 +132,7 @@ async def test_a_copier_that_was_frozen_while_it_waited_for_another_try_sends_no
             execution = await house.jobs.ended(execution_id, seconds=30)
             assert execution.status is ExecutionStatus.SUCCEEDED
         refused_and_written = tags_written(house.destination)
-        woken_at = await house.jobs.one("SELECT clock_timestamp()")
-        frozen.send_signal(signal.SIGCONT)
-
-        async def has_beaten_twice() -> bool:
-            return bool(await house.jobs.one(BEATEN, frozen.pid, woken_at))
-
-        await until(has_beaten_twice)
+        await wake(house, frozen)
     (task,) = await house.jobs.tasks(execution_id)
     assert (task.attempt, task.rescues) == (1, 1)
     assert_whole(house.destination.repository("app"), original)
