@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobservice import policy_starts, purges
-from jobservice.domain import purge
+from jobservice import policy_starts
 from jobservice.maintenance.scheduler import Starter
+from jobservice.purges import PURGES
 
 
 def build() -> Mapping[str, Starter]:
     """Return a starter for every vendor type that can have a schedule."""
     return {
         policy_starts.VENDOR_TYPE: policy_starts.ScheduledPolicies(),
-        purge.VENDOR_TYPE: purges.ScheduledPurges(),
+        PURGES.vendor_type: PURGES,
     }

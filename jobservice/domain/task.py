@@ -99,7 +99,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One row, as lists and details show it. Plan tasks are never shown."""
+    """One row, as lists and details show it. Plan tasks are never shown.
+
+    `checkpoint` is how far a task came that works in pages.
+    """
 
     id: int
     execution_id: int
@@ -117,6 +120,7 @@ class Task:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    checkpoint: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

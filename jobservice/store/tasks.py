@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -30,10 +31,9 @@ ALL_COLUMNS = COLUMNS | {
 
 SELECT = """
 SELECT task.id, task.execution_id, task.job_type, task.status, task.parameters, task.attempt,
-       task.rescues, task.reason, task.error, task.result, task.not_before, task.worker_id,
-       task.created_at,
-       task.started_at, task.ended_at, progress.bytes_done, progress.bytes_total,
-       progress.items_done, progress.items_total,
+       task.rescues, task.reason, task.error, task.result, task.checkpoint, task.not_before,
+       task.worker_id, task.created_at, task.started_at, task.ended_at,
+       progress.bytes_done, progress.bytes_total, progress.items_done, progress.items_total,
        CASE WHEN progress.updated_at > clock_timestamp() - interval '5 seconds'
             THEN progress.bytes_per_second END AS bytes_per_second
 FROM jobservice.tasks AS task
@@ -154,16 +154,19 @@ async def status(connection: Connection, task_id: int) -> TaskStatus | None:
     return TaskStatus(found) if found else None
 
 
-PLAN = """
-SELECT id FROM jobservice.tasks WHERE execution_id = $1 AND page = 0 AND is_plan
-ORDER BY ordinal LIMIT 1
+PLANS = (
+    SELECT
+    + """
+WHERE task.execution_id = ANY($1::bigint[]) AND task.page = 0 AND task.is_plan
+ORDER BY task.ordinal DESC
 """
+)
 
 
-async def plan_of(connection: Connection, execution_id: int) -> int | None:
-    """Return the id of an execution's plan; None where it has none any more."""
-    found: int | None = await connection.fetchval(PLAN, execution_id)
-    return found
+async def plans(connection: Connection, execution_ids: Sequence[int]) -> Mapping[int, Task]:
+    """Return the first task of executions, by their ids, where it is still there."""
+    rows = await connection.fetch(PLANS, list(execution_ids))
+    return {row["execution_id"]: _task(row) for row in rows}
 
 
 BEGUN = "SELECT created_at, status FROM jobservice.tasks WHERE id = $1"
@@ -187,6 +190,7 @@ def _task(row: Any) -> Task:
         reason=row["reason"],
         error=TaskError.from_json(row["error"]) if row["error"] else None,
         result=row["result"],
+        checkpoint=row["checkpoint"],
         progress=_progress(row),
         not_before=row["not_before"],
         worker_id=row["worker_id"],

@@ -5,74 +5,61 @@ from __future__ import annotations
 from aiohttp import web
 
 from access.audit import Event
-from jobservice import purges
-from jobservice.api import answering, listing
+from jobservice.api.handlers.upkeep import Desk, ScheduleCall
 from jobservice.api.harbor import purges as harbor
 from jobservice.api.models import purge as models
 from jobservice.api.models.base import Nothing
-from jobservice.api.querying import FieldType
+from jobservice.api.models.upkeep import ExecHistory, HistoryQuery, Schedule
 from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.purges import PURGES
 
 TAG = "purge"
 ROOT = f"{API_ROOT}/system/purgeaudit"
 SCHEDULE = f"{ROOT}/schedule"
 ONE = f"{ROOT}/{{purge_id}}"
-# In Harbor's words, and in the store's.
-FIELDS = {"id": FieldType.INTEGER, "start_time": FieldType.TIME, "end_time": FieldType.TIME}
+DESK = Desk(
+    upkeep=PURGES,
+    root=ROOT,
+    known=harbor.KNOWN,
+    shown=harbor.run,
+    problems=harbor.problems,
+    parameters=harbor.parameters,
+)
 
 
-async def list_purges(call: Call[Nothing, models.PurgeQuery, Nothing]) -> web.Response:
+async def list_purges(call: Call[Nothing, HistoryQuery, Nothing]) -> web.Response:
     """List the purges that ran, the latest first."""
-    asked = listing.asked(call, FIELDS, latest_first=True)
-    found = await purges.page(call.services.database, asked)
-    return listing.answer(call, asked, found, harbor.run)
+    return await DESK.runs(call)
 
 
 async def get_purge(call: Call[models.PurgeById, Nothing, Nothing]) -> web.Response:
     """Show a purge."""
-    return answering.json(harbor.run(await purges.get(call.services.database, call.path.purge_id)))
+    return await DESK.run(call, call.path.purge_id)
 
 
 async def stop_purge(call: Call[models.PurgeById, Nothing, Nothing]) -> web.Response:
     """Stop a purge; what it deleted stays deleted."""
-    await purges.stop(call.services.database, call.path.purge_id, by=call.principal.username)
-    return web.Response()
+    return await DESK.stop(call, call.path.purge_id)
 
 
 async def get_purge_log(call: Call[models.PurgeById, Nothing, Nothing]) -> web.Response:
     """Show what a purge wrote down."""
-    text = await purges.log(call.services.database, call.path.purge_id)
-    return web.Response(text=text, content_type="text/plain")
+    return await DESK.log(call, call.path.purge_id)
 
 
 async def get_schedule(call: Call[Nothing, Nothing, Nothing]) -> web.Response:
     """Show when purges run by themselves; an empty object where they do not."""
-    return answering.json(harbor.scheduled(await purges.scheduled(call.services.database)))
+    return await DESK.schedule(call)
 
 
-async def create_schedule(call: Call[Nothing, Nothing, models.Schedule]) -> web.Response:
+async def create_schedule(call: ScheduleCall) -> web.Response:
     """Start a purge (type Manual), or set when purges run by themselves (None: never)."""
-    started = await _apply(call)
-    if started is None:
-        return answering.created(call, "")
-    return web.Response(status=201, headers={"Location": f"{ROOT}/{started}"})
+    return await DESK.create(call)
 
 
-async def update_schedule(call: Call[Nothing, Nothing, models.Schedule]) -> web.Response:
+async def update_schedule(call: ScheduleCall) -> web.Response:
     """Change when purges run by themselves, as POST does."""
-    await _apply(call)
-    return web.Response()
-
-
-async def _apply(call: Call[Nothing, Nothing, models.Schedule]) -> int | None:
-    """Do what the schedule's type says; return the id of what was started."""
-    parameters = harbor.parameters(call.body)
-    call.ignored += harbor.overlooked(call.body)
-    database = call.services.database
-    if call.body.schedule is not None and call.body.schedule.type == harbor.MANUAL:
-        return await purges.start(database, parameters, by=call.principal.username)
-    await purges.schedule(database, harbor.timing(call.body), parameters)
-    return None
+    return await DESK.update(call)
 
 
 ROUTES = (
@@ -82,8 +69,8 @@ ROUTES = (
         handler=list_purges,
         operation_id="getPurgeHistory",
         tag=TAG,
-        query=models.PurgeQuery,
-        response=list[models.ExecHistory],
+        query=HistoryQuery,
+        response=list[ExecHistory],
     ),
     Route(
         method="GET",
@@ -91,7 +78,7 @@ ROUTES = (
         handler=get_schedule,
         operation_id="getPurgeSchedule",
         tag=TAG,
-        response=models.ExecHistory,
+        response=ExecHistory,
     ),
     Route(
         method="POST",
@@ -99,7 +86,7 @@ ROUTES = (
         handler=create_schedule,
         operation_id="createPurgeSchedule",
         tag=TAG,
-        body=models.Schedule,
+        body=Schedule,
         status=201,
         event=Event.CREATE_SCHEDULE,
     ),
@@ -109,7 +96,7 @@ ROUTES = (
         handler=update_schedule,
         operation_id="updatePurgeSchedule",
         tag=TAG,
-        body=models.Schedule,
+        body=Schedule,
         event=Event.UPDATE_SCHEDULE,
     ),
     Route(
@@ -119,7 +106,7 @@ ROUTES = (
         operation_id="getPurgeJob",
         tag=TAG,
         parameters=models.PurgeById,
-        response=models.ExecHistory,
+        response=ExecHistory,
         errors=(404,),
     ),
     Route(
