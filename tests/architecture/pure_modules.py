@@ -89,6 +89,7 @@ PURE = (
     "registry/metadata/digests.py",
     "registry/names.py",
     "registry/reserve.py",
+    "registry/selecting.py",
     "registry/storage/address.py",
     "registry/storage/driver.py",
     "registry/uses.py",
