@@ -8,36 +8,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    nullcontext,
-)
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import aiohttp
 
-from database import migrations
 from database.pool import Database
-from jobservice.supervisor.embedded_postgres import EmbeddedPostgres
-from jobservice.supervisor.embedded_valkey import EmbeddedValkey
 from registry.care.fault import Finding
 from registry.care.verifying import Verification, Wish
-from registry.storage import s3 as s3_storage
-from registry.storage.driver import Storage
-from registry.storage.filesystem import FilesystemStorage
+from tests.chaos import places
 from tests.chaos.house import House
+from tests.chaos.places import KilledHouse, Place
 from tests.chaos.pushing import Crowd
-from tests.fakes import s3
 
 PUSHES = 10_000
 KILLS = 50
@@ -67,8 +54,8 @@ async def trial(
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     began = time.monotonic()
     async with (
-        _bucket(chance) if on_s3 else _folder(folder / "storage") as place,
-        _house(folder, place) as house,
+        places.bucket(chance) if on_s3 else places.folder(folder / "storage") as place,
+        places.house(folder, place) as house,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         crowd = Crowd(url=house.url, session=session)
@@ -100,86 +87,12 @@ async def _strike(
     while True:
         await crowd.ledger.after(chance.randint(1, between))
         crowd.up.clear()
-        await house.end(house.api, signal.SIGKILL)
-        house.kills += 1
-        await house.start_api()
+        await house.kill_api()
         crowd.up.set()
 
 
 # What a push takes when nothing is shared and nobody dies.
 REQUESTS_A_PUSH = 13
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the blobs are: settings of the API, the storage for an audit, an end of all faults."""
-
-    settings: Mapping[str, str]
-    open: Callable[[], AbstractAsyncContextManager[Storage]]
-    calm: Callable[[], None]
-
-
-@asynccontextmanager
-async def _folder(path: Path) -> AsyncIterator[Place]:
-    settings = {"TRANSSHIP_STORAGE": f"file://{quote(str(path))}"}
-    yield Place(
-        settings=settings,
-        open=lambda: nullcontext(FilesystemStorage(path)),
-        calm=lambda: None,
-    )
-
-
-@asynccontextmanager
-async def _bucket(chance: random.Random) -> AsyncIterator[Place]:
-    with s3.running() as upstream:
-        async with s3.proxied(upstream) as proxy:
-            address = s3.address(proxy.url, prefix="registry")
-            await s3.make_bucket(address)
-            faults = list(s3.Fault)
-            proxy.restart(lambda call: chance.choice(faults) if call % 10 == 0 else None)
-            yield Place(
-                settings={
-                    "TRANSSHIP_STORAGE": s3.storage_url(address),
-                    "TRANSSHIP_S3_ENDPOINT": address.endpoint or "",
-                    "TRANSSHIP_S3_REGION": address.region or "",
-                    "TRANSSHIP_S3_ACCESS_KEY": address.access_key or "",
-                    "TRANSSHIP_S3_SECRET_KEY": address.secret_key or "",
-                    "TRANSSHIP_S3_PATH_STYLE": "true",
-                    "TRANSSHIP_STORAGE_REDIRECT": "false",
-                },
-                open=lambda: s3_storage.opened(address, redirects=False),
-                calm=proxy.restart,
-            )
-
-
-@dataclass(slots=True)
-class KilledHouse(House):
-    """A house without workers, whose API is killed."""
-
-    kills: int = 0
-
-
-@asynccontextmanager
-async def _house(folder: Path, place: Place) -> AsyncIterator[KilledHouse]:
-    (folder / "storage").mkdir(parents=True, exist_ok=True)
-    house = KilledHouse(
-        folder=folder,
-        postgres=EmbeddedPostgres(folder=folder / "pg", die_with_parent=True),
-        valkey=EmbeddedValkey(folder=folder / "valkey", die_with_parent=True),
-        more_settings=place.settings,
-    )
-    async with AsyncExitStack() as stack:
-        for server in (house.postgres, house.valkey):
-            await asyncio.to_thread(server.start)
-            stack.push_async_callback(asyncio.to_thread, server.stop)
-        await migrations.apply(house.postgres.dsn())
-        await house.start_api()
-        stack.push_async_callback(_end, house)
-        yield house
-
-
-async def _end(house: House) -> None:
-    await house.end(house.api, signal.SIGKILL)
 
 
 async def _verified(house: House, place: Place) -> list[Finding]:
@@ -203,7 +116,13 @@ def main() -> int:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tscrash-") as name:
         outcome = asyncio.run(
-            trial(Path(name) / "house", pushes=wanted.pushes, kills=wanted.kills, seed=wanted.seed)
+            trial(
+                Path(name) / "house",
+                pushes=wanted.pushes,
+                kills=wanted.kills,
+                seed=wanted.seed,
+                on_s3=wanted.s3,
+            )
         )
     sys.stdout.write(
         f"seed {wanted.seed}: {outcome.images} images ({outcome.blobs} blobs) acknowledged in "

@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.fakes import cable
 from tests.fakes.cable import Cable
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "jobservice.cli.main")
 WORKERS = 3
 SLOTS = 3
 START_SECONDS = 60.0
@@ -81,7 +82,8 @@ class House:
         """Start the API and wait until it serves."""
         listen = urlsplit(self.url).netloc or "127.0.0.1:0"
         settings = self._settings("api", self.postgres.dsn(), self.valkey.dsn())
-        self.api = await self._spawn(["api", "--listen", listen], settings, ROOT, stdout=PIPE)
+        program = [*PROGRAM, "api", "--listen", listen]
+        self.api = await self._spawn(program, settings, ROOT, stdout=PIPE)
         assert self.api.stdout is not None
         async with asyncio.timeout(START_SECONDS):
             line = (await self.api.stdout.readline()).decode()
@@ -96,7 +98,12 @@ class House:
             f"postgresql://{where}/{DATABASE}",
             f"redis://127.0.0.1:{worker.redis.port}/0",
         )
-        worker.running = await self._spawn(["worker"], settings, worker.tree)
+        worker.running = await self._spawn([*PROGRAM, "worker"], settings, worker.tree)
+
+    async def start_program(self, *arguments: str) -> Process:
+        """Start a program of the tests that finds the installation as its own commands do."""
+        settings = self._settings("program", self.postgres.dsn(), self.valkey.dsn())
+        return await self._spawn(arguments, settings, ROOT)
 
     async def end(self, running: Process | None, how: signal.Signals) -> None:
         """End a process, and wait for it."""
@@ -143,9 +150,13 @@ class House:
         }
 
     async def _spawn(
-        self, arguments: list[str], settings: dict[str, str], tree: Path, stdout: int | None = None
+        self,
+        arguments: Sequence[str],
+        settings: dict[str, str],
+        tree: Path,
+        stdout: int | None = None,
     ) -> Process:
-        program = [sys.executable, "-m", "jobservice.cli.main", *arguments]
+        program = [sys.executable, *arguments]
         with (self.folder / "log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *process.command(program, death_signal=signal.SIGKILL),

@@ -1,0 +1,59 @@
+"""A process that collects as fast as it can, in small batches, until it is killed.
+
+`python -m tests.chaos.collecting.collector VARIANT`, where the environment says where.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from jobservice.cli import installation
+from jobservice.cli.installation import Installation
+from registry import maintenance
+from registry.errors import RegistryStorageError
+from tests.chaos.collecting import naive
+
+IDLE_SECONDS: Final = 0.02
+NAIVE: Final = "naive"
+
+
+class Collect(Protocol):
+    """One round; says whether there was anything to be done."""
+
+    async def __call__(self, here: Installation, /) -> bool: ...
+
+
+async def _naively(here: Installation) -> bool:
+    async with here.database.transaction() as connection:
+        await naive.collect(connection)
+    return bool(await maintenance.sweep_tombstones(here.database, here.storage))
+
+
+VARIANTS: Final[Mapping[str, Collect]] = {NAIVE: _naively}
+
+
+async def collect(collects: Collect) -> None:
+    """Go on for ever; a storage that fails is tried again."""
+    settings = installation.settings_of(None, None)
+    async with installation.opened(settings, name="collector") as here:
+        while True:
+            try:
+                busy = await collects(here)
+                busy |= bool(await maintenance.expire_uploads(here.database, here.storage))
+            except RegistryStorageError:
+                busy = False
+            if not busy:
+                await asyncio.sleep(IDLE_SECONDS)
+
+
+def main() -> None:
+    """Run one variant."""
+    (variant,) = sys.argv[1:]
+    asyncio.run(collect(VARIANTS[variant]))
+
+
+if __name__ == "__main__":
+    main()
