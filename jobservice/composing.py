@@ -28,6 +28,7 @@ from registry.storage.driver import Storage
 NEEDED = ("postgres_dsn", "redis_dsn", "storage", "secret_key")
 # Receivers answer at once; what hangs would hold up the messages to others.
 HOOK_TIMEOUTS = Timeouts(connect_seconds=5, stall_seconds=10, answer_seconds=10)
+HOOK_NETWORKS_SETTING = "TRANSSHIP_HOOK_ALLOWED_NETWORKS"
 DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379}
 
 
@@ -64,7 +65,9 @@ async def composed(
     own = own_servers(postgres, redis)
     transport = Transport(surroundings, Guard(own))
     hook_transport = Transport(
-        surroundings, Guard(own, settings.hook_allowed_networks), timeouts=HOOK_TIMEOUTS
+        surroundings,
+        Guard(own, opened=settings.hook_allowed_networks, opened_by=HOOK_NETWORKS_SETTING),
+        timeouts=HOOK_TIMEOUTS,
     )
     try:
         async with database.connection() as connection:

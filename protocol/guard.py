@@ -75,10 +75,12 @@ class Guard:
     """The decision. `forbidden` holds (host or address, port) of our own Postgres and Redis.
 
     `opened` are networks that may be reached however deep they lie; nothing else is opened by them.
+    `opened_by` names the setting that holds them, for whoever is refused.
     """
 
     forbidden: frozenset[tuple[str, int]] = frozenset()
     opened: tuple[Network, ...] = ()
+    opened_by: str = ""
 
     def refusal(self, address: Address, port: int, within: Reach) -> str | None:
         """Say why this connection may not be made; None lets it pass."""
@@ -90,9 +92,7 @@ class Guard:
             return f"{address}:{port} belongs to this installation"
         found = reach(address)
         if found > within and not self._opens(address):
-            return (
-                f"{address} is a {found.name.lower()} address, which may not be reached from here"
-            )
+            return self._too_deep(str(address), found)
         return None
 
     def host_refusal(self, host: str, port: int, within: Reach) -> str | None:
@@ -103,8 +103,14 @@ class Guard:
         if (host, port) in self.forbidden:
             return f"{host}:{port} belongs to this installation"
         if reach_of_host(host) > within and not self._opens_loopback:
-            return f"{host} is a loopback address, which may not be reached from here"
+            return self._too_deep(host, Reach.LOOPBACK)
         return None
+
+    def _too_deep(self, host: str, found: Reach) -> str:
+        reason = f"{host} is a {found.name.lower()} address, which may not be reached from here"
+        if not self.opened_by:
+            return reason
+        return f"{reason}; to allow it, add its network to {self.opened_by}"
 
     def _opens(self, address: Address) -> bool:
         return any(address in network for network in self.opened)

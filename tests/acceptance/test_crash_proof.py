@@ -24,6 +24,7 @@ async def test_what_was_acknowledged_survives_every_kill_and_nothing_dangles(
         )
     assert outcome.kills > 0
     assert outcome.interrupted > 0
+    assert (outcome.failed_calls > 0) is on_s3
     assert outcome.images == pushes
     assert outcome.wrong == []
     assert outcome.findings == []

@@ -58,6 +58,13 @@ async def told(house: House, *words: str) -> Any:
     return json.loads(await said(house, *words, "--json"))
 
 
+async def test_a_hook_that_may_not_lead_somewhere_is_told_the_setting(open_house: House) -> None:
+    code, _, err = await run(open_house, "hook", "create", "inside", "--to", "http://[::1]:9/")
+    assert code != ExitCode.OK
+    assert "hooks may not go there: ::1 is a loopback address" in err
+    assert "add its network to TRANSSHIP_HOOK_ALLOWED_NETWORKS" in err
+
+
 async def test_a_hook_from_its_beginning_to_its_end(open_house: House, receiver: Receiver) -> None:
     house = open_house
     create = ("hook", "create", "ops", "--to", receiver.url, "--when", "failed", "--secret-stdin")

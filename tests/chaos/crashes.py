@@ -21,6 +21,7 @@ import aiohttp
 from database.pool import Database
 from registry.care.fault import Finding
 from registry.care.verifying import Verification, Wish
+from registry.maintenance import sweep_partials
 from tests.chaos import places
 from tests.chaos.house import House
 from tests.chaos.places import KilledHouse, Place
@@ -32,15 +33,20 @@ KILLS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of the pushes: `wrong` and `findings` have to be empty."""
+    """What became of the pushes: `wrong` and `findings` have to be empty.
+
+    `swept` are partial objects of no upload, which the hourly sweep takes when they are a day old.
+    """
 
     images: int
     blobs: int
     requests: int
     interrupted: int
     kills: int
+    failed_calls: int
     seconds: float
     wrong: Sequence[str]
+    swept: int
     findings: Sequence[Finding]
 
 
@@ -65,17 +71,21 @@ async def trial(
             struck = group.create_task(_strike(house, crowd, chance, kills, pushes=pushes))
             await pushing
             struck.cancel()
-        place.calm()
+        failed_calls, seconds = place.calm(), time.monotonic() - began
         ledger = crowd.ledger
+        wrong = await crowd.pulled_wrong()
+        swept, findings = await _judged(house, place)
         return Outcome(
             images=len(ledger.images),
             blobs=len(ledger.blobs),
             requests=ledger.requests,
             interrupted=ledger.interrupted,
             kills=house.kills,
-            seconds=time.monotonic() - began,
-            wrong=await crowd.pulled_wrong(),
-            findings=await _verified(house, place),
+            failed_calls=failed_calls,
+            seconds=seconds,
+            wrong=wrong,
+            swept=swept,
+            findings=findings,
         )
 
 
@@ -95,13 +105,15 @@ async def _strike(
 REQUESTS_A_PUSH = 13
 
 
-async def _verified(house: House, place: Place) -> list[Finding]:
-    """Audit everything, what is a moment old, too."""
+async def _judged(house: House, place: Place) -> tuple[int, list[Finding]]:
+    """Sweep as a day later, and audit everything; what is a moment old, too."""
+    none_is_too_young = timedelta(0)
     database = await Database.connect(house.postgres.dsn(), application_name="crashes", max_size=6)
     try:
         async with place.open() as storage:
-            audit = Verification(database, storage, Wish(safe_age=timedelta(0)))
-            return [one async for one in audit.run() if one is not None]
+            swept = await sweep_partials(database, storage, older_than=none_is_too_young)
+            audit = Verification(database, storage, Wish(safe_age=none_is_too_young))
+            return swept, [one async for one in audit.run() if one is not None]
     finally:
         await database.close()
 
@@ -127,8 +139,9 @@ def main() -> int:
     sys.stdout.write(
         f"seed {wanted.seed}: {outcome.images} images ({outcome.blobs} blobs) acknowledged in "
         f"{outcome.seconds:.0f} s, {outcome.requests} requests, the API killed {outcome.kills} "
-        f"times, {outcome.interrupted} pushes begun again; {len(outcome.wrong)} missing or "
-        f"changed, {len(outcome.findings)} findings\n"
+        f"times, {outcome.failed_calls} calls to S3 failed, {outcome.interrupted} pushes begun "
+        f"again; {len(outcome.wrong)} missing or changed, {outcome.swept} left-overs swept, "
+        f"{len(outcome.findings)} findings\n"
     )
     for line in (*outcome.wrong, *map(str, outcome.findings)):
         sys.stdout.write(f"  {line}\n")

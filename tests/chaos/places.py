@@ -28,17 +28,19 @@ from registry.storage.filesystem import FilesystemStorage
 from tests.chaos.house import House
 from tests.fakes import s3
 
+FAILS_EVERY = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where the blobs are: settings of the API, the storage for an audit; an end of all faults.
 
-    `disturb` begins them again.
+    `calm` returns how many calls were failed, `disturb` begins again.
     """
 
     settings: Mapping[str, str]
     open: Callable[[], AbstractAsyncContextManager[Storage]]
-    calm: Callable[[], None]
+    calm: Callable[[], int]
     disturb: Callable[[], None]
 
 
@@ -48,7 +50,7 @@ async def folder(path: Path) -> AsyncIterator[Place]:
     yield Place(
         settings=settings,
         open=lambda: nullcontext(FilesystemStorage(path)),
-        calm=lambda: None,
+        calm=lambda: 0,
         disturb=lambda: None,
     )
 
@@ -62,7 +64,14 @@ async def bucket(chance: random.Random) -> AsyncIterator[Place]:
             faults = list(s3.Fault)
 
             def disturb() -> None:
-                proxy.restart(lambda call: chance.choice(faults) if call % 10 == 0 else None)
+                proxy.restart(
+                    lambda call: chance.choice(faults) if call % FAILS_EVERY == 0 else None
+                )
+
+            def calm() -> int:
+                failed = len(proxy.calls) // FAILS_EVERY
+                proxy.restart()
+                return failed
 
             disturb()
             yield Place(
@@ -76,7 +85,7 @@ async def bucket(chance: random.Random) -> AsyncIterator[Place]:
                     "TRANSSHIP_STORAGE_REDIRECT": "false",
                 },
                 open=lambda: s3_storage.opened(address, redirects=False),
-                calm=proxy.restart,
+                calm=calm,
                 disturb=disturb,
             )
 

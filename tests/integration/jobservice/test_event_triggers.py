@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -343,6 +344,29 @@ async def test_changes_are_waited_for_and_not_for_ever(house: House) -> None:
     await house.peers.jobs.one(old)
     await triggers.tick()
     assert len(await house.executions()) == 1
+
+
+async def test_however_often_it_looks_one_alarm_is_set(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.policy()
+    await house.push("1.0")
+    await OutboxReader(house.database, external_url=HERE).tick()
+    triggers = EventTriggers(house.database, EventBasedPolicies())
+    alarms: list[asyncio.TimerHandle] = []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def noted(delay: float, callback: Any, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        if callback != triggers.wake.set:
+            return call_later(delay, callback, *arguments, **more)
+        alarms.append(call_later(3600, callback))
+        return alarms[-1]
+
+    monkeypatch.setattr(loop, "call_later", noted)
+    for _ in range(10):
+        await triggers.tick()
+    assert [alarm.cancelled() for alarm in alarms] == [True] * 9 + [False]
 
 
 class Defective:

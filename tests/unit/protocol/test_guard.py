@@ -97,3 +97,20 @@ def test_an_opened_network_opens_nothing_of_ours_and_nothing_beside_it(address: 
     opened = Guard(OWN.forbidden, NETWORKS)
     port = 6379 if address == "10.0.0.5" else 5432
     assert opened.refusal(ipaddress.ip_address(address), port, Reach.PRIVATE) is not None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_who_is_refused_for_its_depth_is_told_which_setting_opens_it(host: str) -> None:
+    guard = Guard(opened_by="OPENED_NETWORKS")
+    assert guard.host_refusal(host, 443, Reach.PRIVATE) == (
+        f"{host} is a loopback address, which may not be reached from here; "
+        "to allow it, add its network to OPENED_NETWORKS"
+    )
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "224.0.0.1", "10.0.0.5"])
+def test_what_no_setting_opens_is_refused_without_naming_one(host: str) -> None:
+    guard = Guard(frozenset({("10.0.0.5", 443)}), opened_by="OPENED_NETWORKS")
+    reason = guard.host_refusal(host, 443, Reach.PRIVATE)
+    assert reason is not None
+    assert "OPENED_NETWORKS" not in reason
