@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from database.pool import Connection
 from protocol.digest import Digest
+from registry import immutability
 from registry.contents import Contents
 from registry.errors import refusal
+from registry.immutability import ImmutableRule
 from registry.metadata import manifest_writes
 from registry.metadata.manifest_writes import Edge, NewManifest
 
@@ -17,10 +19,11 @@ _OPERATION = "push manifest"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """How a manifest comes. Unless it `is_told`, nobody hears of it."""
+    """How a manifest comes. `rules` keep tags where they are. Unless it `is_told`, nobody hears."""
 
     tags: Sequence[str]
     by: str
+    rules: Sequence[ImmutableRule] = ()
     is_told: bool = True
 
 
@@ -32,7 +35,10 @@ async def accept(
     repository: tuple[int, str],
     push: Push,
 ) -> None:
-    """Write a manifest inside a transaction; raise a refusal MANIFEST_BLOB_UNKNOWN."""
+    """Write a manifest inside a transaction; raise ImmutableTag, a refusal MANIFEST_BLOB_UNKNOWN.
+
+    After an error the transaction must not be committed.
+    """
     repository_id, repository_name = repository
     named = [*contents.children, *contents.others]
     manifests = await manifest_writes.lock_children(
@@ -47,6 +53,7 @@ async def accept(
     missing += [digest for digest, _ in wanted if digest not in links]
     if missing:
         raise _incomplete(repository_name, missing)
+    immutable = immutability.taken(push.rules, repository_name, push.tags)
     new = NewManifest(
         repository_id=repository_id,
         entry=contents.entry,
@@ -61,9 +68,11 @@ async def accept(
             if digest in manifests
         ],
         tags=push.tags,
+        immutable_tags=list(immutable),
         is_told=push.is_told,
     )
-    await manifest_writes.write(connection, new)
+    if unmoved := await manifest_writes.write(connection, new):
+        raise immutability.not_moved(repository_name, {tag: immutable[tag] for tag in unmoved})
 
 
 def _incomplete(repository: str, missing: Sequence[Digest]) -> Exception:

@@ -9,11 +9,14 @@ RegistryStorageError
 ├── StorageUnavailable the storage does not answer, or with an error
 ├── PartialLost        an upload cannot go on: its bytes are not there
 └── ObjectMissing      an object that a row names is not there
+
+protocol.errors.Rejected
+└── ImmutableTag       a rule keeps a tag where it is
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from protocol import errors
 from protocol.errors import RegistryError, RegistryFault
@@ -41,6 +44,23 @@ class PartialLost(RegistryStorageError):
 
 class ObjectMissing(RegistryStorageError):
     """No such object."""
+
+
+class ImmutableTag(errors.Rejected):
+    """Tags would be moved or deleted that rules keep as they are: `tags`.
+
+    412 as Harbor answers, with a fault for each tag; of the code DENIED, which docker prints.
+    """
+
+    def __init__(self, messages: Mapping[str, str], *, operation: str, repository: str) -> None:
+        super().__init__(
+            "; ".join(messages.values()),
+            operation=operation,
+            url=f"local/{repository}",
+            status=IMMUTABLE_STATUS,
+            faults=tuple(RegistryFault(code="DENIED", message=text) for text in messages.values()),
+        )
+        self.tags = frozenset(messages)
 
 
 _STORAGE_CODES: dict[type[RegistryStorageError], str] = {
@@ -79,6 +99,7 @@ _TABLE: dict[str, tuple[int, type[RegistryError]]] = {
 }
 CODES = frozenset(_TABLE)
 MANIFEST_TOO_LARGE_STATUS = 413
+IMMUTABLE_STATUS = 412
 
 
 def refusal(

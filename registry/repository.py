@@ -6,7 +6,7 @@ The /v2/ handlers and the adapter `local` come through here, so limits and event
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from access import authorisation
@@ -18,12 +18,14 @@ from protocol.content import Capabilities, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Algorithm, Digest
 from protocol.errors import RegistryError
-from registry import accepting, names, reader
+from registry import accepting, immutability, names, reader
 from registry.accepting import Push
 from registry.admission import Admission
 from registry.contents import Contents
+from registry.immutability import ImmutableRule
 from registry.local_upload import LocalUpload
-from registry.metadata import blobs, manifests, repositories, tags, uploads
+from registry.metadata import blobs, immutable_rules, manifests, repositories, tags, uploads
+from registry.metadata.immutable_rules import Bound
 from registry.parsing import Parser
 from registry.reader import RepositoryReader
 from registry.storage.driver import Storage
@@ -139,7 +141,7 @@ class LocalRepository(RepositoryReader):
         """Put a manifest and its tags, all or nothing; return what it says of itself.
 
         Others hear of it as of a push, unless it is not `is_told`.
-        Raise DigestMismatch, InvalidManifest, ManifestTooLarge, or a refusal
+        Raise DigestMismatch, InvalidManifest, ManifestTooLarge, ImmutableTag, or a refusal
         MANIFEST_BLOB_UNKNOWN that names everything missing.
         """
         await self.require(Action.PUSH)
@@ -150,12 +152,15 @@ class LocalRepository(RepositoryReader):
         accepted = await self._parser.read(manifest)
 
         async def work(connection: pool.Connection) -> None:
+            bound = await self._bound(connection)
             await accepting.accept(
                 connection,
                 accepted,
                 manifest.body,
-                repository=(await self._ensure(connection), self._name),
-                push=Push(tags=tags, by=self._principal.username, is_told=is_told),
+                repository=(bound.repository_id, self._name),
+                push=Push(
+                    tags=tags, by=self._principal.username, rules=bound.rules, is_told=is_told
+                ),
             )
 
         await self._database.run(work)
@@ -164,11 +169,15 @@ class LocalRepository(RepositoryReader):
     # Deleting
 
     async def delete_manifest(self, digest: Digest) -> None:
-        """Remove a manifest and its tags; raise a refusal UNSUPPORTED while an index names it."""
+        """Remove a manifest and its tags.
+
+        Raise ImmutableTag, or a refusal UNSUPPORTED while an index names it.
+        """
         await self.require(Action.DELETE)
         await self._admission.want_change("delete", self._name)
 
         async def work(connection: pool.Connection) -> bool:
+            await self._want_no_immutable_tag(connection, digest)
             return await manifests.delete(
                 connection, self._name, digest, by=self._principal.username
             )
@@ -191,16 +200,30 @@ class LocalRepository(RepositoryReader):
         )
 
     async def delete_tag(self, tag: str) -> None:
-        """Remove a tag and nothing else."""
+        """Remove a tag and nothing else; raise ImmutableTag."""
         await self.require(Action.DELETE)
         await self._admission.want_change("delete", self._name)
         names.check_tag(tag)
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             deleted = await tags.delete(connection, self._name, tag, by=self._principal.username)
+            if deleted and (kept := await self._immutable(connection, [tag])):
+                raise immutability.not_deleted(self._name, kept)
         if not deleted:
             raise self._refuse(
                 "MANIFEST_UNKNOWN", f"tag {tag} is not in {self._name}", "delete tag"
             )
+
+    async def _want_no_immutable_tag(self, connection: pool.Connection, digest: Digest) -> None:
+        """Lock a manifest, so that it gets no further tags; raise ImmutableTag if it has one."""
+        names_of_it = await manifests.lock_tags(connection, self._name, digest)
+        if kept := await self._immutable(connection, names_of_it):
+            raise immutability.not_deleted_with(self._name, digest, kept)
+
+    async def _immutable(
+        self, connection: pool.Connection, tags: Sequence[str]
+    ) -> Mapping[str, ImmutableRule]:
+        bound = await immutable_rules.binding(connection, self._name) if tags else None
+        return immutability.taken(bound.rules, self._name, tags) if bound is not None else {}
 
     async def delete_blob(self, digest: Digest) -> None:
         """Take a blob from this repository; raise a refusal UNSUPPORTED while it is needed."""
@@ -217,6 +240,15 @@ class LocalRepository(RepositoryReader):
             ) from None
         if not deleted:
             raise self._refuse("BLOB_UNKNOWN", f"{digest} is not in {self._name}", "delete blob")
+
+    async def _bound(self, connection: pool.Connection) -> Bound:
+        """Return this repository, made if need be, with the rules that bind its tags."""
+        bound = await immutable_rules.binding(connection, self._name)
+        if bound is None:
+            await self._ensure(connection)
+            bound = await immutable_rules.binding(connection, self._name)
+        assert bound is not None  # noqa: S101 it is there now
+        return bound
 
     async def _ensure(self, connection: pool.Connection) -> int:
         repository_id = await repositories.ensure(

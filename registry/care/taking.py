@@ -11,12 +11,13 @@ from access.identity import SYSTEM, Principal
 from protocol.content import MANIFEST_LIMIT_BYTES, RawManifest
 from protocol.digest import Digest
 from protocol.errors import ContentError, InvalidManifest, ManifestTooLarge, RegistryError
+from registry import immutability
 from registry.care import needs, old_repository
 from registry.care.adopting import Adopter
 from registry.care.needs import Needs
 from registry.care.old_repository import OldRepository, Skipped, TagChange
 from registry.errors import ObjectMissing
-from registry.metadata import adoptions, repositories
+from registry.metadata import adoptions, immutable_rules, repositories
 from registry.repository import LocalRepository
 from registry.service import Registry
 
@@ -154,6 +155,8 @@ class Taking:
     async def _tags(self) -> AsyncIterator[Skipped | None]:
         async with self._adopter.database.connection() as connection:
             here = await adoptions.tags_here(connection, self._name)
+            bound = await immutable_rules.binding(connection, self._name)
+        immutable = immutability.taken(bound.rules if bound else (), self._name, here)
         changes: dict[Digest, list[str]] = {}
         for tag, digest in self._old.tags.items():
             now = here.get(tag)
@@ -164,6 +167,9 @@ class Taking:
             )
             if skipped := self._kept(tag, digest, change):
                 yield skipped
+            elif change is TagChange.MOVE and tag in immutable:
+                refusal = immutability.not_moved(self._name, {tag: immutable[tag]})
+                yield Skipped(where=f"{self._old.name}:{tag}", reason=refusal.message)
             elif change is TagChange.MOVE:
                 changes.setdefault(digest, []).append(tag)
 

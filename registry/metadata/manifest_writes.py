@@ -62,7 +62,8 @@ class Edge:
 class NewManifest:
     """A manifest to write. `entry` is what a list of referrers says of it.
 
-    `is_told`: it is a push, of which others hear.
+    Of the tags the `immutable_tags` are not moved from where they are. `is_told`: it is a push, of
+    which others hear.
     """
 
     repository_id: int
@@ -74,6 +75,7 @@ class NewManifest:
     blobs: Sequence[Edge]
     children: Sequence[Edge]
     tags: Sequence[str]
+    immutable_tags: Sequence[str]
     is_told: bool
 
 
@@ -97,10 +99,11 @@ WITH manifest AS (
     FROM manifest, unnest($12::bytea[], $13::bigint[], $14::text[]) AS c (digest, id, platform)
     ON CONFLICT DO NOTHING
 ), tagged AS (
-    INSERT INTO registry.tags (repository_id, name, manifest_id)
+    INSERT INTO registry.tags AS tag (repository_id, name, manifest_id)
     SELECT $1, t.name, manifest.id FROM manifest, unnest($15::text[]) AS t (name)
     ON CONFLICT (repository_id, name)
     DO UPDATE SET manifest_id = excluded.manifest_id, pushed_at = now()
+    WHERE tag.manifest_id = excluded.manifest_id OR tag.name <> ALL ($17::text[])
     RETURNING name
 ), happened AS (
     SELECT '{Action.PUSH}' AS action, $1::bigint AS repository_id, $2::bytea AS digest,
@@ -108,18 +111,20 @@ WITH manifest AS (
            $4::text AS artifact_type, octet_length($7::bytea) AS size_bytes,
            $8::bytea AS subject_digest, $9::text AS by, is_new
     FROM manifest WHERE $16
+), told AS (
+    {outbox.ADD}
 )
-{outbox.ADD}
+SELECT name FROM unnest($15::text[]) AS t (name) EXCEPT SELECT name FROM tagged
 """  # noqa: S608 constants only
 
 
-async def write(connection: Connection, manifest: NewManifest) -> None:
-    """Write a manifest, its edges, its tags and the event of it.
+async def write(connection: Connection, manifest: NewManifest) -> Sequence[str]:
+    """Write a manifest, its edges, its tags and the event of it; return the tags left unmoved.
 
     One that is there is only leased and tagged.
     """
     entry = manifest.entry
-    await connection.execute(
+    rows = await connection.fetch(
         WRITE,
         manifest.repository_id,
         digests.encode(entry.digest),
@@ -137,4 +142,6 @@ async def write(connection: Connection, manifest: NewManifest) -> None:
         [edge.label for edge in manifest.children],
         sorted(set(manifest.tags)),
         manifest.is_told,
+        list(manifest.immutable_tags),
     )
+    return sorted(row["name"] for row in rows)

@@ -145,9 +145,22 @@ async def referrers(
 
 
 LOCK = """
-SELECT m.id FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+SELECT m.id, m.repository_id
+FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
 WHERE r.name = $1 AND m.digest = $2 FOR UPDATE OF m
 """
+TAGS = "SELECT name FROM registry.tags WHERE repository_id = $1 AND manifest_id = $2 ORDER BY name"
+
+
+async def lock_tags(connection: Connection, repository: str, digest: Digest) -> Sequence[str]:
+    """Return the tags of a manifest, which gets no others before this transaction ends."""
+    row = await connection.fetchrow(LOCK, repository, digests.encode(digest))
+    if row is None:
+        return ()
+    rows = await connection.fetch(TAGS, row["repository_id"], row["id"])
+    return [row["name"] for row in rows]
+
+
 DELETE_TAGS = "DELETE FROM registry.tags WHERE manifest_id = $1 RETURNING name"
 DELETE = f"""
 WITH gone AS (DELETE FROM registry.manifests WHERE id = $1 RETURNING *),

@@ -85,6 +85,7 @@ PURE = (
     "registry/errors.py",
     "registry/events.py",
     "registry/http/paths.py",
+    "registry/immutability.py",
     "registry/http/ranges.py",
     "registry/metadata/digests.py",
     "registry/names.py",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from access import projects
 from access.identity import SYSTEM
 from database import sealing
 from database.pool import Database
@@ -18,6 +19,9 @@ from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.domain.task import TaskStatus
 from protocol.errors import NotFound
 from protocol.transport import Transport
+from registry.immutability import ImmutableRule
+from registry.metadata import immutable_rules
+from registry.selecting import Decoration, Selector
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from replication.policy import ReplicationPolicy
@@ -144,3 +148,38 @@ async def test_a_copy_into_a_registry_that_is_read_only_fails_with_that_sentence
         assert "in read only mode" in task.error.message
         await registry.set_read_only(on=False)
         assert (await house.run(snapshot)).status is ExecutionStatus.SUCCEEDED
+
+
+async def keep_tags(database: Database) -> None:
+    """Make every tag of the project `team` immutable."""
+    rule = ImmutableRule(
+        id=0,
+        repository=Selector(decoration=Decoration.REPOSITORY_MATCHES, pattern="**"),
+        tag=Selector(decoration=Decoration.MATCHES, pattern="**"),
+    )
+    async with database.transaction() as connection:
+        project = await projects.get(connection, "team")
+        await immutable_rules.create(connection, project.id, rule)
+
+
+async def test_a_copy_onto_an_immutable_tag_fails_for_good_at_its_first_try(
+    house: House, registry: Registry
+) -> None:
+    source = house.source.repository("team/app")
+    kept = source.put_image("1.0", layers=(b"layer",))
+    snapshot = await into_this_registry(house)
+    async with house.worker():
+        assert (await house.run(snapshot)).status is ExecutionStatus.SUCCEEDED
+        await keep_tags(house.jobs.database)
+        source.put_image("1.0", layers=(b"another layer",))
+        new = source.put_image("2.0", layers=(b"a third layer",))
+        execution = await house.run(snapshot)
+    tasks = await house.jobs.tasks(execution.id)
+    (failed,) = [task for task in tasks if task.status is TaskStatus.FAILED]
+    assert failed.attempt == 1
+    assert failed.error is not None
+    assert (failed.error.side, failed.error.kind) == ("destination", "ImmutableTag")
+    assert "tag 1.0 is immutable by rule" in failed.error.message
+    here = registry.repository("team/app", SYSTEM)
+    assert (await here.resolve("1.0")).digest == kept.digest
+    assert (await here.resolve("2.0")).digest == new.digest
