@@ -1,0 +1,72 @@
+"""What retention is told about an artifact of a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from protocol import media_types
+
+
+class Type(StrEnum):
+    """What an artifact is, as rules ask for it."""
+
+    IMAGE = "image"
+    INDEX = "index"
+    CHART = "chart"
+    OTHER = "other"
+
+
+_IMAGE_CONFIGS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """A tag and its times; `immutable` names what forbids to delete it, or is empty."""
+
+    name: str
+    pushed_at: datetime | None
+    pulled_at: datetime | None = None
+    used_at: datetime | None = None
+    immutable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A manifest with its tags, or with some of them: what follows with the same id has the others.
+
+    `pushed_at` is None where a registry cannot tell; then a rule that asks for it is refused.
+    `parents` are ids of the indexes of its repository that name it, `subject` is the digest it
+    refers to. `size_bytes` is what it weighs itself: manifest, config and layers. `held` says what
+    forbids to delete it, or is empty.
+    """
+
+    id: int
+    digest: str
+    pushed_at: datetime | None
+    media_type: str = media_types.OCI_MANIFEST
+    tags: Sequence[Tag] = ()
+    pulled_at: datetime | None = None
+    used_at: datetime | None = None
+    size_bytes: int = 0
+    artifact_type: str | None = None
+    config_media_type: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    parents: Sequence[int] = ()
+    subject: str | None = None
+    held: str = ""
+
+    @property
+    def type(self) -> Type:
+        """What it is: told by its media types."""
+        if self.media_type in media_types.INDEXES:
+            return Type.INDEX
+        if self.config_media_type == media_types.HELM_CONFIG:
+            return Type.CHART
+        if self.artifact_type in {None, "", *_IMAGE_CONFIGS} and (
+            self.config_media_type in {None, "", *_IMAGE_CONFIGS}
+        ):
+            return Type.IMAGE
+        return Type.OTHER

@@ -1,0 +1,50 @@
+"""Fields that both forms of rules have: what may be wrong with them, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from registry import selecting
+from registry.selecting import Selector, Subject
+
+SELECTORS_LIMIT: Final = 100
+_LABEL: Final = "label"
+
+
+def selectors(said: Collection[Mapping[str, Any]], subject: Subject) -> tuple[Selector, ...]:
+    """Return the selectors of a list in which nothing was found."""
+    return tuple(Selector.parse(one, subject) for one in said)
+
+
+def selector_problems(said: object, subject: Subject, place: str) -> Iterator[str]:
+    """Yield a sentence for everything that is wrong with a list of selectors."""
+    if not isinstance(said, list) or not said:
+        yield f"{place}: is missing; it is a list of selectors, at least one"
+        return
+    if len(said) > SELECTORS_LIMIT:
+        yield f"{place}: has {len(said)} selectors; {SELECTORS_LIMIT} are allowed"
+        return
+    for index, one in enumerate(said):
+        where = f"{place}[{index}]"
+        if not isinstance(one, dict):
+            yield f"{where}: is not an object"
+        elif one.get("kind") == _LABEL:
+            yield f"{where}.kind: 'label' is not built in this version of Transship; leave it out"
+        else:
+            yield from selecting.problems(one, subject, place=where)
+
+
+def number_problems(place: str, value: object, least: int, most: int) -> Iterator[str]:
+    """Yield a sentence unless the value is a whole number within the limits."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        yield f"{place}: {str(value)[:80]!r} is not a whole number"
+    elif not least <= value <= most:
+        yield f"{place}: {str(value)[:80]} is not between {least} and {most}"
+
+
+def unknown_problems(said: Mapping[str, Any], known: Collection[str], place: str) -> Iterator[str]:
+    """Yield a sentence for every field that is not known."""
+    for name in said:
+        if name not in known:
+            yield f"{place}.{str(name)[:80]}: is not known; known are {', '.join(known)}"

@@ -1,0 +1,90 @@
+"""One rule at work in one repository: what it selects, and what its criteria say of that.
+
+Units pass by with all their names. What depends on one unit alone is judged at once; what depends
+on the others (the newest, a budget) when all have passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from registry.retention import criterion, trial
+from registry.retention.artifact import Type
+from registry.retention.criterion import Fact
+from registry.retention.errors import UnknownFact
+from registry.retention.ranking import Rank
+from registry.retention.rule import Rule
+from registry.retention.trial import Trial
+from registry.retention.unit import Unit
+from registry.retention.verdict import Verdict
+from registry.selecting import Selector
+
+NO_CRITERION: Final = -1
+
+
+class Judge:
+    """Judges by one rule. `selected` counts what it selected."""
+
+    def __init__(self, rule: Rule, now: float) -> None:
+        self.rule = rule
+        self.selected = 0
+        self._trials: tuple[Trial, ...] = tuple(trial.of(one, now) for one in rule.criteria)
+        self._readers = tuple(one for one in self._trials if one.reads_names)
+        needed = frozenset[Fact]().union(*map(criterion.facts, rule.criteria))
+        self._needs_times = bool(needed & {Fact.PUSH_TIME, Fact.PULL_TIME})
+        self._unmet: tuple[Selector, ...] = rule.tags
+        self._is_tagged = False
+
+    def see(self, name: str, type_: Type) -> None:
+        """Take note of a tag of the unit that is judged next."""
+        self._is_tagged = True
+        if self._unmet:
+            self._unmet = tuple(one for one in self._unmet if not one.takes(name))
+        if not self._readers or type_ not in self.rule.types:
+            return
+        if all(one.takes(name) for one in self.rule.tags):
+            for reader in self._readers:
+                reader.see(name, type_)
+
+    def judge(self, unit: Unit) -> tuple[Verdict, int]:
+        """Return what comes of the unit, and which criterion says so.
+
+        HOLDS and FAILS are final; with OPEN `winners` may still single it out. APART is none of the
+        rule's business.
+        """
+        takes = self._takes(unit)
+        if takes:
+            self.selected += 1
+            if self._needs_times and unit.pushed is None:
+                raise UnknownFact(
+                    f"{self.rule.name} asks when artifacts were pushed or pulled,"
+                    " and the registry does not tell"
+                )
+        verdicts = [one.judge(unit) for one in self._trials] if takes else [Verdict.APART]
+        return _together(verdicts)
+
+    def _takes(self, unit: Unit) -> bool:
+        unmet, self._unmet = self._unmet, self.rule.tags
+        is_tagged, self._is_tagged = self._is_tagged, False
+        if unit.type not in self.rule.types:
+            return False
+        if is_tagged:
+            return not unmet
+        if self.rule.untagged is None:
+            return all(one.takes_artifact(()) for one in self.rule.tags)
+        return self.rule.untagged
+
+    def winners(self) -> Iterator[tuple[int, int, Rank]]:
+        """Yield the units left open that a criterion singles out, with the criterion's index."""
+        for index, one in enumerate(self._trials):
+            for unit, rank in one.winners():
+                yield unit, index, rank
+
+
+def _together(verdicts: list[Verdict]) -> tuple[Verdict, int]:
+    """Return what several criteria say: one that holds is enough, one that cannot say prevents."""
+    for decisive in (Verdict.HOLDS, Verdict.APART, Verdict.OPEN):
+        if decisive in verdicts:
+            return decisive, verdicts.index(decisive)
+    return Verdict.FAILS, NO_CRITERION

@@ -1,0 +1,186 @@
+"""From what rules said of each unit to what becomes of each artifact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from registry.retention import reasons
+from registry.retention.closure import NOBODY, Closure
+from registry.retention.decision import Decision, Fate, Outcome, RuleCount
+from registry.retention.ledger import ALL_TAGS, Ledger
+from registry.retention.rulings import Rulings
+
+
+def settle(ledger: Ledger, rulings: Rulings, *, rest_goes: bool, now: float) -> Decision:
+    """Return the decision about everything in the ledger; `rest_goes`: what no rule keeps."""
+    rulings.finish()
+    return _Settlement(ledger, rulings, rest_goes=rest_goes, now=now).decision()
+
+
+class _Settlement:
+    """Who stays, and how to say so; all of it can be asked again and again."""
+
+    def __init__(self, ledger: Ledger, rulings: Rulings, *, rest_goes: bool, now: float) -> None:
+        self._ledger = ledger
+        self._rulings = rulings
+        self._rest_goes = rest_goes
+        self._now = now
+        self._selected = sum(selected for _, selected in rulings.counts())
+        self._decided: Counter[str] = Counter()
+        self._going = bytearray(map(self._goes, range(len(ledger.tags))))
+        self._closure = Closure(ledger)
+        self._stays = bytearray(map(self._stays_alone, range(len(ledger.ids))))
+        self._closure.spread(self._stays)
+
+    def _goes(self, unit: int) -> bool:
+        """Say what becomes of a unit if nothing else keeps it, and count whose doing it is."""
+        keeper = self._rulings.kept_by(unit)
+        deleter = self._rulings.deleted_by(unit)
+        if keeper:
+            self._decided[keeper.name] += 1
+            return False
+        overrides = deleter is not None and deleter.override_immutable
+        if not (deleter or self._rest_goes) or (self._ledger.immutable[unit] and not overrides):
+            return False
+        if deleter:
+            self._decided[deleter.name] += 1
+        return True
+
+    def _stays_alone(self, artifact: int) -> bool:
+        """Say whether an artifact stays whatever becomes of others."""
+        units = self._ledger.units_of(artifact)
+        if self._ledger.held[artifact]:
+            return True
+        if not units:
+            return self._closure.leaders[artifact] == NOBODY
+        return not all(self._going[unit] for unit in units)
+
+    def decision(self) -> Decision:
+        """Add everything up."""
+        ledger = self._ledger
+        total = retained = tags = deleted_tags = deleted_bytes = 0
+        for artifact, stays in enumerate(self._stays):
+            units = ledger.units_of(artifact)
+            total += bool(units)
+            retained += bool(units and stays)
+            tags += ledger.own_tags[artifact]
+            if not stays:
+                deleted_tags += ledger.own_tags[artifact]
+                deleted_bytes += ledger.sizes[artifact] if units else 0
+            elif self._loses_tags(artifact):
+                deleted_tags += sum(self._going[unit] for unit in units)
+        return Decision(
+            total=total,
+            retained=retained,
+            tags=tags,
+            deleted_tags=deleted_tags,
+            deleted_bytes=deleted_bytes,
+            rules=tuple(
+                RuleCount(rule=rule.name, selected=selected, decided=self._decided[rule.name])
+                for rule, selected in self._rulings.counts()
+            ),
+            selects_nothing=total > retained and not self._selected,
+            _outcomes=self._outcomes,
+            _going=self._deletions,
+        )
+
+    def _loses_tags(self, artifact: int) -> bool:
+        """Say whether an artifact that stays may lose tags."""
+        units = self._ledger.units_of(artifact)
+        is_by_tag = bool(units) and self._ledger.tags[units[0]] != ALL_TAGS
+        return is_by_tag and not self._ledger.held[artifact]
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        for artifact in range(len(self._stays)):
+            yield from self._of(artifact)
+
+    def _deletions(self) -> Iterator[Outcome]:
+        ledger = self._ledger
+        affected = (
+            artifact
+            for artifact, stays in enumerate(self._stays)
+            if (ledger.units_of(artifact) if not stays else self._loses_tags(artifact))
+        )
+        for artifact in sorted(affected, key=ledger.ids.__getitem__, reverse=True):
+            for outcome in self._of(artifact):
+                if outcome.fate is not Fate.KEPT:
+                    yield outcome
+
+    def _of(self, artifact: int) -> Iterator[Outcome]:
+        """Yield what becomes of an artifact, or of each of its tags."""
+        ledger = self._ledger
+        digest, names = ledger.names_of(artifact)
+        stays = bool(self._stays[artifact])
+        units = ledger.units_of(artifact)
+        for unit in units:
+            tag = ledger.tags[unit]
+            fate, reason = self._judged(artifact, unit, names)
+            yield Outcome(
+                id=ledger.ids[artifact],
+                digest=digest,
+                tags=names if tag == ALL_TAGS else (names[tag],),
+                fate=fate,
+                reason=reason,
+                size_bytes=ledger.sizes[artifact],
+                overrides_immutable=fate is not Fate.KEPT and bool(ledger.immutable[unit]),
+            )
+        if not units:
+            yield Outcome(
+                id=ledger.ids[artifact],
+                digest=digest,
+                tags=names,
+                fate=Fate.KEPT if stays else Fate.FOLLOWING,
+                reason=self._along(artifact),
+                size_bytes=ledger.sizes[artifact],
+            )
+
+    def _judged(self, artifact: int, unit: int, names: tuple[str, ...]) -> tuple[Fate, str]:
+        """Return what becomes of a unit, and why."""
+        ledger = self._ledger
+        stays, held = bool(self._stays[artifact]), ledger.held[artifact]
+        if not self._going[unit]:
+            return Fate.KEPT, self._why_kept(unit, names)
+        if held:
+            return Fate.KEPT, f"kept: {ledger.words[held]}"
+        if stays and ledger.tags[unit] == ALL_TAGS:
+            return Fate.KEPT, self._along(artifact)
+        return (Fate.UNTAGGED if stays else Fate.DELETED), self._why_going(unit)
+
+    def _why_kept(self, unit: int, names: tuple[str, ...]) -> str:
+        ledger = self._ledger
+        cause = self._rulings.keeping(unit)
+        if not (cause or self._rest_goes or self._rulings.deleted_by(unit)):
+            cause = self._rulings.sparing(unit)
+        if cause:
+            return reasons.kept(
+                cause,
+                pushed_seconds_ago=self._now - ledger.pushed[unit],
+                used_seconds_ago=self._now - ledger.active[unit],
+            )
+        if ledger.immutable[unit] and (self._rest_goes or self._rulings.deleted_by(unit)):
+            tag = names[ledger.immutable_tags[unit]]
+            return reasons.immutable(tag, ledger.words[ledger.immutable[unit]])
+        return reasons.NO_RULE_DELETES
+
+    def _why_going(self, unit: int) -> str:
+        ledger = self._ledger
+        rule = self._rulings.deleted_by(unit)
+        if rule:
+            return reasons.deleted(
+                rule,
+                pushed_seconds_ago=self._now - ledger.pushed[unit],
+                used_seconds_ago=self._now - ledger.active[unit],
+            )
+        return reasons.NO_RULE_KEEPS if self._selected else reasons.NOTHING_SELECTED
+
+    def _along(self, artifact: int) -> str:
+        """Say with whom an artifact stays or goes."""
+        ledger, closure = self._ledger, self._closure
+        leader, is_child = closure.leaders[artifact], bool(closure.is_child[artifact])
+        stays = bool(self._stays[artifact])
+        if ledger.held[artifact]:
+            return f"kept: {ledger.words[ledger.held[artifact]]}"
+        if leader == NOBODY:
+            return reasons.APART
+        return reasons.along(ledger.digest_of(leader), is_child=is_child, stays=stays)

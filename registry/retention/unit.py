@@ -1,0 +1,59 @@
+"""What rules judge: an artifact, or in the scope of tags one of its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from registry.retention.artifact import Artifact, Tag, Type
+
+NO_TAG = -1
+
+
+class Unit:
+    """Its facts, gathered tag by tag; times are seconds since the epoch.
+
+    `active` is the latest of push, pull and use. Both times are None where the registry cannot tell
+    when it was pushed. A use of an artifact counts as one of all its tags.
+    """
+
+    def __init__(self, artifact: Artifact, number: int) -> None:
+        self.number = number
+        self.id: int = artifact.id
+        self.type: Type = artifact.type
+        self.size_bytes: int = artifact.size_bytes
+        self.annotations: Mapping[str, str] = artifact.annotations
+        self.pushed = _seconds(artifact.pushed_at)
+        self.active = self.pushed
+        self.immutable = ""
+        self.immutable_tag = NO_TAG
+        self._use(artifact.pulled_at, artifact.used_at)
+
+    def take(self, tag: Tag, place: int) -> None:
+        """Count a tag's times, and note whether it may not go."""
+        pushed = _seconds(tag.pushed_at)
+        if pushed is None:
+            self.pushed = self.active = None
+        elif self.pushed is not None and self.active is not None:
+            self.pushed = max(self.pushed, pushed)
+            self.active = max(self.active, pushed)
+        self._use(tag.pulled_at, tag.used_at)
+        if tag.immutable and not self.immutable:
+            self.immutable, self.immutable_tag = tag.immutable, place
+
+    def narrow(self, artifact: Artifact, tag: Tag, place: int, number: int) -> None:
+        """Become the unit of one tag."""
+        self.number = number
+        self.pushed = self.active = _seconds(tag.pushed_at)
+        self.immutable, self.immutable_tag = tag.immutable, place
+        self._use(artifact.pulled_at, artifact.used_at)
+        self._use(tag.pulled_at, tag.used_at)
+
+    def _use(self, *times: datetime | None) -> None:
+        for time in times:
+            if time is not None and self.active is not None:
+                self.active = max(self.active, time.timestamp())
+
+
+def _seconds(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
