@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from database.pool import Connection, Database
-from registry.metadata import tombstones, uploads, uses
+from registry.metadata import uploads, uses
 from registry.storage.driver import Storage
 from registry.uses import UseBuffer
 
@@ -74,13 +74,3 @@ async def merge_uses(database: Database, buffer: UseBuffer, listeners: Listeners
         raise
     if taken.lost:
         log.warning("uses_lost", count=taken.lost)
-
-
-async def sweep_tombstones(database: Database, storage: Storage) -> int:
-    """Delete the objects that nothing needs any more; a crash repeats it. Return how many."""
-    async with database.connection() as connection:
-        objects = await tombstones.due(connection, limit=BATCH)
-    await storage.delete(objects)
-    async with database.connection() as connection:
-        await tombstones.forget(connection, objects)
-    return len(objects)

@@ -9,6 +9,7 @@ import structlog
 from database.pool import Database
 from jobservice.maintenance.service import Service
 from registry import maintenance
+from registry.collection import sweeping
 from registry.storage.driver import Storage
 
 UPLOADS_SECONDS = 600.0
@@ -29,7 +30,7 @@ def services(database: Database, storage: Storage) -> tuple[Service, ...]:
         _chore(
             "objects_deleted",
             TOMBSTONES_SECONDS,
-            lambda: maintenance.sweep_tombstones(database, storage),
+            lambda: _sweep(database, storage),
         ),
         _chore(
             "partials_swept",
@@ -37,6 +38,13 @@ def services(database: Database, storage: Storage) -> tuple[Service, ...]:
             lambda: maintenance.sweep_partials(database, storage),
         ),
     )
+
+
+async def _sweep(database: Database, storage: Storage) -> int:
+    swept = await sweeping.sweep(database, storage)
+    for key, words in swept.failures:
+        log.warning("object_not_deleted", key=key, error=words)
+    return swept.objects
 
 
 def _chore(event: str, seconds: float, batch: Callable[[], Awaitable[int]]) -> Service:

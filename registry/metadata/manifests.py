@@ -10,7 +10,7 @@ from database.pool import Connection
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
 from registry.events import Action
-from registry.metadata import digests, outbox
+from registry.metadata import deletion, digests, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +161,12 @@ async def lock_tags(connection: Connection, repository: str, digest: Digest) -> 
     return [row["name"] for row in rows]
 
 
+LOCK_TO_DELETE = f"""
+{deletion.BY}
+SELECT m.id FROM said, registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
+WHERE r.name = $3 AND m.digest = $4 FOR UPDATE OF m
+"""  # noqa: S608 constants only
+EXPIRED_PINS = "DELETE FROM registry.pins WHERE manifest_id = $1 AND expires_at <= now()"
 DELETE_TAGS = "DELETE FROM registry.tags WHERE manifest_id = $1 RETURNING name"
 DELETE = f"""
 WITH gone AS (DELETE FROM registry.manifests WHERE id = $1 RETURNING *),
@@ -173,14 +179,24 @@ happened AS (
 """  # noqa: S608 constants only
 
 
-async def delete(connection: Connection, repository: str, digest: Digest, *, by: str) -> bool:
+async def delete(
+    connection: Connection,
+    repository: str,
+    digest: Digest,
+    *,
+    by: str,
+    reason: str = deletion.DELETED,
+) -> bool:
     """Delete a manifest and its tags inside a transaction; say whether it was there.
 
-    Raise pool.REFERENCE_VIOLATIONS while an index names it.
+    Raise pool.REFERENCE_VIOLATIONS while an index names it, or somebody has it pinned.
     """
-    manifest_id = await connection.fetchval(LOCK, repository, digests.encode(digest))
+    manifest_id = await connection.fetchval(
+        LOCK_TO_DELETE, by, reason, repository, digests.encode(digest)
+    )
     if manifest_id is None:
         return False
+    await connection.execute(EXPIRED_PINS, manifest_id)
     tags = sorted(row["name"] for row in await connection.fetch(DELETE_TAGS, manifest_id))
     await connection.execute(DELETE, manifest_id, tags, by)
     return True

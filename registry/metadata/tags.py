@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from database.pool import Connection
 from protocol.digest import Digest
 from registry.events import Action
-from registry.metadata import digests, outbox
+from registry.metadata import deletion, digests, outbox
 
 PAGE = """
 SELECT t.name FROM registry.repositories r LEFT JOIN LATERAL (
@@ -79,12 +79,12 @@ async def standing(
 
 
 DELETE = f"""
-WITH gone AS (
-    DELETE FROM registry.tags t USING registry.repositories r
-    WHERE r.name = $1 AND t.repository_id = r.id AND t.name = $2 RETURNING t.*
+{deletion.BY}, gone AS (
+    DELETE FROM registry.tags t USING said, registry.repositories r
+    WHERE r.name = $3 AND t.repository_id = r.id AND t.name = $4 RETURNING t.*
 ), happened AS (
     SELECT '{Action.UNTAG}' AS action, m.repository_id, m.digest, ARRAY[gone.name] AS tags,
-           m.media_type, m.artifact_type, m.size_bytes, m.subject_digest, $3::text AS by,
+           m.media_type, m.artifact_type, m.size_bytes, m.subject_digest, $1::text AS by,
            false AS is_new
     FROM gone JOIN registry.manifests m ON m.id = gone.manifest_id
 )
@@ -92,6 +92,8 @@ WITH gone AS (
 """  # noqa: S608 constants only
 
 
-async def delete(connection: Connection, repository: str, tag: str, *, by: str) -> bool:
+async def delete(
+    connection: Connection, repository: str, tag: str, *, by: str, reason: str = deletion.DELETED
+) -> bool:
     """Delete a tag and nothing else; say whether it was there."""
-    return await connection.execute(DELETE, repository, tag, by) != "INSERT 0 0"
+    return await connection.execute(DELETE, by, reason, repository, tag) != "INSERT 0 0"

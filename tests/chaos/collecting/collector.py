@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from jobservice.cli import installation
 from jobservice.cli.installation import Installation
 from registry import maintenance
+from registry.collection import sweeping
 from registry.errors import RegistryStorageError
 from tests.chaos.collecting import naive
 
@@ -29,7 +30,7 @@ class Collect(Protocol):
 async def _naively(here: Installation) -> bool:
     async with here.database.transaction() as connection:
         await naive.collect(connection)
-    return bool(await maintenance.sweep_tombstones(here.database, here.storage))
+    return bool((await sweeping.sweep(here.database, here.storage)).objects)
 
 
 VARIANTS: Final[Mapping[str, Collect]] = {NAIVE: _naively}

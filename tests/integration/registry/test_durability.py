@@ -25,6 +25,7 @@ from protocol.errors import (
     Unavailable,
 )
 from registry import maintenance
+from registry.collection import sweeping
 from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
@@ -161,7 +162,7 @@ async def test_death_between_object_and_row_leaves_no_row_and_the_object_is_swep
     async with database.connection() as connection:
         await connection.execute("UPDATE registry.uploads SET expires_at = now()")
     assert await maintenance.expire_uploads(database, storage) == 1
-    assert await maintenance.sweep_tombstones(database, storage) == 1
+    assert (await sweeping.sweep(database, storage)).objects == 1
     assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
 
 
@@ -220,7 +221,7 @@ async def test_of_two_uploads_of_one_digest_one_object_stays(
     for upload in uploads:
         assert upload is not None
         await upload.send(in_pieces(CONTENT))
-    assert await maintenance.sweep_tombstones(database, storage) == 1
+    assert (await sweeping.sweep(database, storage)).objects == 1
     assert await rows_without_objects(database, storage) == []
     assert await read(repository, a_blob()) == CONTENT
 

@@ -29,6 +29,7 @@ from protocol.errors import (
     Unavailable,
 )
 from registry import maintenance
+from registry.collection import sweeping
 from registry.http import routes
 from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
@@ -274,7 +275,7 @@ async def test_what_is_cancelled_expired_or_refused_leaves_no_parts(
         await connection.execute("UPDATE registry.uploads SET expires_at = now()")
     assert await maintenance.expire_uploads(database, storage) == 1
     assert await multiparts(storage) == 0
-    assert await maintenance.sweep_tombstones(database, storage) == 3
+    assert (await sweeping.sweep(database, storage)).objects == 3
     assert await storage.objects(after=None, limit=10) == []
 
 

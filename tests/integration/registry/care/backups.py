@@ -20,12 +20,12 @@ from jobservice.supervisor import programs
 from protocol import manifest
 from protocol.content import RawManifest
 from protocol.descriptor import Descriptor
-from registry import maintenance
 from registry.care import backup_place
 from registry.care.backing_up import Backup, Means, Saved
 from registry.care.backup_manifest import BackupManifest
 from registry.care.backup_place import BackupPlace
 from registry.care.restoring import ObjectRestore, Restored
+from registry.collection import sweeping
 from registry.errors import ObjectMissing
 from registry.metadata import digests
 from registry.metadata.backups import TRANSIENT, Snapshot
@@ -81,7 +81,7 @@ class Place:
 
     async def sweep(self) -> int:
         """Delete the objects that nobody needs."""
-        return await maintenance.sweep_tombstones(self.database, self.storage)
+        return (await sweeping.sweep(self.database, self.storage)).objects
 
     async def holes(self) -> list[str]:
         """Return the digests of blobs whose bytes are not there, or are others."""

@@ -12,11 +12,11 @@ import pytest
 from access.identity import SYSTEM
 from database.pool import Database
 from protocol.digest import Digest
-from registry import maintenance
 from registry.care.distribution_folder import DistributionFolder
 from registry.care.errors import NotAdoptable, NotAStorage
 from registry.care.handing_over import HandedOver, HandingOver
 from registry.care.importing import Wish
+from registry.collection import sweeping
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from registry.stored_object import StoredObject
@@ -219,7 +219,7 @@ async def test_a_killed_import_goes_on_and_leaves_no_object_without_a_row(
     outcome = await importer.run()
     assert outcome.skipped == {}
     assert (outcome.taken.tags, outcome.taken.tags_here) == (3, 0)
-    await maintenance.sweep_tombstones(database, storage)
+    await sweeping.sweep(database, storage)
     assert files(storage) == await keys(database)
     assert len(files(storage)) == 6
 
@@ -230,7 +230,7 @@ async def test_a_damaged_blob_leaves_no_object_behind(
     old.image("team/app", b"will break", "1")
     old.data(Digest.of(b"will break")).write_bytes(b"has broken")
     await importer.run()
-    await maintenance.sweep_tombstones(database, storage)
+    await sweeping.sweep(database, storage)
     assert files(storage) == await keys(database)
     assert old.data(Digest.of(b"will break")).read_bytes() == b"has broken"
 

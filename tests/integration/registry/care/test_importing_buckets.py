@@ -11,12 +11,12 @@ import pytest
 from access.identity import SYSTEM
 from database.pool import Database
 from protocol.digest import Digest
-from registry import maintenance
 from registry.care.distribution_bucket import DistributionBucket
 from registry.care.errors import NotAdoptable, NotAStorage
 from registry.care.handing_over import HandedOver, HandingOver
 from registry.care.importing import Import, Wish
 from registry.care.old_repository import Skipped
+from registry.collection import sweeping
 from registry.errors import ObjectMissing
 from registry.metadata import backups as backup_rows
 from registry.service import Registry
@@ -88,7 +88,7 @@ class Adoption:
         await self.sweep()
 
     async def sweep(self) -> int:
-        return await maintenance.sweep_tombstones(self.database, self.storage)
+        return (await sweeping.sweep(self.database, self.storage)).objects
 
 
 @pytest.fixture

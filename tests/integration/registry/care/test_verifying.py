@@ -21,9 +21,9 @@ from protocol.digest import Digest
 from protocol.errors import NotFound
 from protocol.media_types import OCI_LAYER, OCI_MANIFEST
 from protocol.transport import Transport
-from registry import maintenance
 from registry.care.fault import Fault, Finding
 from registry.care.verifying import Verification, Wish
+from registry.collection import sweeping
 from registry.repository import Beginning
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
@@ -132,7 +132,7 @@ async def test_a_lost_blob_is_told_with_the_tags_it_breaks_and_a_push_heals_it(
     assert (await pull(client, layer)).body == LAYER
     assert (await steps.put_manifest(client, image, "2.0")).status == 201
     assert await found(database, storage, safe_age=NOW) == []
-    await maintenance.sweep_tombstones(database, storage)
+    await sweeping.sweep(database, storage)
     assert not old.exists()
     assert await found(database, storage, safe_age=NOW) == []
 
@@ -206,7 +206,7 @@ async def test_of_two_pushes_that_heal_one_blob_one_object_stays(
     for place in places:
         done = await steps.ask(client, "PUT", f"{place}?digest={layer}", LAYER)
         assert done.status == 201
-    await maintenance.sweep_tombstones(database, storage)
+    await sweeping.sweep(database, storage)
     assert (await pull(client, layer)).body == LAYER
     assert await found(database, storage, safe_age=NOW) == []
 

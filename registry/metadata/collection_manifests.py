@@ -1,0 +1,96 @@
+"""Rows of manifests that may be garbage: locked, then looked at, then deleted with their tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from database.pool import Connection
+from registry.events import Action
+from registry.garbage import Facts
+from registry.metadata import collected, deletion, outbox
+
+LOCK = """
+SELECT id FROM registry.manifests WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+
+async def lock(connection: Connection, ids: Sequence[int]) -> frozenset[int]:
+    """Lock those manifests that nobody else has; nothing can begin to refer to them."""
+    return frozenset(row["id"] for row in await connection.fetch(LOCK, ids))
+
+
+THERE = "SELECT id FROM registry.manifests WHERE id = ANY($1)"
+
+
+async def there(connection: Connection, ids: Sequence[int]) -> frozenset[int]:
+    """Return those that have a row, locked or not."""
+    return frozenset(row["id"] for row in await connection.fetch(THERE, ids))
+
+
+# A tag of cosign's or of the referrers' fallback counts while what it accompanies is here.
+_END = f"'\\x{'ff' * 32}'::bytea"
+FACTS = f"""
+SELECT m.id, m.lease_until, m.pushed_at, m.last_used_at, m.pulled_at,
+       s.untagged_keep_days,
+       EXISTS (SELECT FROM registry.tags t
+               WHERE t.repository_id = m.repository_id AND t.manifest_id = m.id) AS has_tags,
+       EXISTS (
+           SELECT FROM registry.tags t CROSS JOIN registry.accompanied(t.name) AS subject
+           WHERE t.repository_id = m.repository_id AND t.manifest_id = m.id
+             AND (subject IS NULL OR EXISTS (
+                 SELECT FROM registry.manifests of
+                 WHERE of.repository_id = m.repository_id AND of.digest >= subject
+                   AND of.digest <= subject || {_END}
+             ))
+       ) AS has_own_tags,
+       EXISTS (SELECT FROM registry.manifest_children c
+               WHERE c.repository_id = m.repository_id AND c.child_id = m.id)
+       OR EXISTS (SELECT FROM registry.manifests of
+                  WHERE of.repository_id = m.repository_id AND of.digest = m.subject_digest)
+           AS is_named,
+       m.held OR EXISTS (SELECT FROM registry.pins p
+                         WHERE p.manifest_id = m.id AND p.expires_at IS NULL) AS is_held,
+       (SELECT max(p.expires_at) FROM registry.pins p WHERE p.manifest_id = m.id) AS pinned_until
+FROM registry.manifests m JOIN registry.repositories r ON r.id = m.repository_id
+LEFT JOIN registry.project_settings s ON s.project_id = r.project_id
+WHERE m.id = ANY($1) ORDER BY m.id
+"""  # noqa: S608 constants only
+
+
+async def facts(connection: Connection, ids: Sequence[int]) -> Sequence[Facts]:
+    """Return what is to be known of manifests; those that are gone are left out."""
+    return [Facts(**row) for row in await connection.fetch(FACTS, ids)]
+
+
+EXPIRED_PINS = "DELETE FROM registry.pins WHERE manifest_id = ANY($1) AND expires_at <= now()"
+DELETE_TAGS = f"""
+{deletion.BY}
+DELETE FROM registry.tags USING said WHERE manifest_id = ANY($3) RETURNING manifest_id, name
+"""  # noqa: S608 constants only
+DELETE = f"""
+{deletion.BY}, gone AS (
+    DELETE FROM registry.manifests USING said WHERE id = ANY($3) RETURNING manifests.*
+), happened AS (
+    SELECT '{Action.DELETE}' AS action, gone.repository_id, gone.digest,
+           ARRAY(SELECT t.name FROM unnest($4::bigint[], $5::text[]) AS t (id, name)
+                 WHERE t.id = gone.id ORDER BY t.name) AS tags,
+           gone.media_type, gone.artifact_type, gone.size_bytes, gone.subject_digest, $1 AS by,
+           false AS is_new
+    FROM gone
+), counted (name, count) AS (SELECT 'manifests', count(*) FROM gone),
+added AS ({collected.ADD})
+{outbox.ADD}
+"""  # noqa: S608 constants only
+
+
+async def delete(connection: Connection, ids: Sequence[int], *, by: str, reason: str) -> int:
+    """Delete locked manifests, their tags and what is left of pins; tell of it.
+
+    Raise pool.REFERENCE_VIOLATIONS where something refers to one all the same.
+    """
+    await connection.execute(EXPIRED_PINS, ids)
+    tags = await connection.fetch(DELETE_TAGS, by, reason, ids)
+    tag = await connection.execute(
+        DELETE, by, reason, ids, [row["manifest_id"] for row in tags], [row["name"] for row in tags]
+    )
+    return int(tag.rpartition(" ")[2])

@@ -1,0 +1,69 @@
+"""Which rows collection takes, and which it leaves."""
+
+from __future__ import annotations
+
+from registry.collection import reviewing, sweeping
+from registry.collection.reviewing import Scope
+from registry.storage.filesystem import FilesystemStorage
+from tests.integration.registry import steps
+from tests.integration.registry.collection.conftest import Yard, digests_of, parts
+
+
+async def test_an_upload_that_no_manifest_came_for_goes_when_its_lease_is_over(
+    yard: Yard, storage: FilesystemStorage
+) -> None:
+    blob = await yard.blob(b"content")
+    await yard.execute("UPDATE registry.gc_queue SET review_after = now()")
+    found = await reviewing.review(yard.database, Scope())
+    assert (found.links, found.blobs, found.kept) == (0, 0, 1)
+    collected = await yard.collect()
+    assert (collected.links, collected.blobs, collected.bytes) == (1, 1, len(b"content"))
+    assert await yard.blobs() == set()
+    buried = await yard.values(
+        "SELECT registry.digest_text(digest) FROM registry.tombstones WHERE reason = 'collected'"
+        " AND released_at IS NULL AND delete_after > now() + interval '6 days'"
+    )
+    assert buried == [str(blob)]
+    assert (await sweeping.sweep(yard.database, storage)).objects == 0
+    swept = await sweeping.sweep(yard.database, storage, release_now=True)
+    assert (swept.objects, swept.bytes, list(swept.failures)) == (1, len(b"content"), [])
+    assert await storage.objects(after=None, limit=10) == []
+
+
+async def test_what_has_a_tag_stays_whole(yard: Yard) -> None:
+    image = await yard.image("one", "latest")
+    await yard.collect()
+    assert await yard.manifests() == {steps.digest(image)}
+    assert await yard.blobs() == digests_of(parts("one"))
+
+
+async def test_what_lost_its_tag_or_never_had_one_stays(yard: Yard) -> None:
+    tagged, untagged = await yard.image("one", "latest"), await yard.image("two")
+    await yard.repository.delete_tag("latest")
+    await yard.collect()
+    assert await yard.manifests() == digests_of([tagged, untagged])
+
+
+async def test_blobs_of_a_deleted_manifest_go_unless_another_has_them(yard: Yard) -> None:
+    one, two = await yard.image("one", "1"), await yard.image("two", "2")
+    shared = steps.image(parts("two")[0], [parts("one")[1]])
+    await yard.put(shared, "3")
+    await yard.repository.delete_manifest(await yard.put(one))
+    await yard.repository.delete_manifest(await yard.put(two))
+    await yard.collect()
+    assert await yard.blobs() == digests_of([parts("two")[0], parts("one")[1]])
+
+
+async def test_children_of_a_deleted_index_go_but_for_those_that_have_a_tag_or_another_index(
+    yard: Yard,
+) -> None:
+    lone, tagged, shared = [
+        await yard.image(name, *tags) for name, tags in (("a", ()), ("b", ("b",)), ("c", ()))
+    ]
+    index, other = steps.index([lone, tagged, shared]), steps.index([shared])
+    doomed = await yard.put(index, "all")
+    await yard.put(other, "other")
+    await yard.repository.delete_manifest(doomed)
+    await yard.collect()
+    assert await yard.manifests() == digests_of([tagged, shared, other])
+    assert await yard.blobs() == digests_of([*parts("b"), *parts("c")])
