@@ -10,6 +10,7 @@ from database.pool import Database
 from protocol.errors import RegistryError
 from registry.errors import refusal
 from registry.metadata import switches
+from registry.portions import Portions
 from registry.reserve import Reserve
 from registry.storage.driver import Room, Storage
 
@@ -22,11 +23,15 @@ ROOM_SECONDS: Final = 1.0
 
 @dataclass(slots=True, kw_only=True)
 class Admission:
-    """What one process knows of the switches and of the room, none of it older than seconds."""
+    """What one process knows of the switches and of the room, none of it older than seconds.
+
+    `portions`: how much each upload may gather, among all of them.
+    """
 
     database: Database
     storage: Storage
     reserve: Reserve = field(default_factory=Reserve)
+    portions: Portions = field(default_factory=Portions)
     _read_only: bool = False
     _read_only_until: float = field(default=0.0)
     _room: Room | None = None

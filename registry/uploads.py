@@ -19,7 +19,6 @@ from registry.metadata import blobs, uploads
 from registry.storage.driver import Partial, Storage
 from registry.upload_hold import Hold
 
-PIECE_BYTES: Final = 1024 * 1024
 SAVE_BYTES: Final = 128 * 1024 * 1024  # what a killed process may lose of an upload
 _OPERATION: Final = "upload blob"
 
@@ -130,13 +129,17 @@ class OpenUpload:
         Storage that fills up meanwhile raises StorageFull: one blob may be larger than the reserve.
         """
         await self._store.admission.want_bytes(_OPERATION, self._store.repository)
+        with self._store.admission.portions.upload():
+            await self._append(chunks)
+
+    async def _append(self, chunks: AsyncIterator[bytes]) -> None:
         held: list[bytes] = []
         held_bytes = 0
         try:
             async for chunk in chunks:
                 held.append(chunk)
                 held_bytes += len(chunk)
-                if held_bytes >= PIECE_BYTES:
+                if held_bytes >= self._store.admission.portions.portion_bytes:
                     if shortage := await self._store.admission.shortage():
                         raise StorageFull(shortage)
                     await self._write(held, held_bytes)

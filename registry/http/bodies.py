@@ -16,11 +16,15 @@ from aiohttp import web
 from protocol.content import MANIFEST_LIMIT_BYTES
 from protocol.errors import ManifestTooLarge
 from registry.errors import refusal
+from registry.portions import Portions
 
 SILENCE_SECONDS: Final = 60.0
 SMALL_BYTES: Final = 256 * 1024
 _LARGE_AT_ONCE: Final = 2
 _LARGE_SECONDS: Final = 60.0
+# Of a transport of asyncio's own loop: how much it asks a socket for. A gibibyte in pieces of 2 MiB
+# instead of its 256 KiB costs a quarter less; one that has TLS takes what is in a record.
+_RECEIVES: Final = "max_size"
 
 
 class ClientSilent(Exception):
@@ -34,10 +38,15 @@ class Bodies:
         self.silence_seconds = silence_seconds
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
-    async def chunks(self, request: web.Request) -> AsyncIterator[bytes]:
-        """Yield what comes; raise ClientSilent, or a refusal SIZE_INVALID."""
-        while chunk := await self._next(request):
-            yield chunk
+    async def chunks(self, request: web.Request, portions: Portions) -> AsyncIterator[bytes]:
+        """Yield what comes, much at once; raise ClientSilent, or a refusal SIZE_INVALID."""
+        usual_bytes = getattr(request.transport, _RECEIVES, None)
+        try:
+            while chunk := await self._next(request):
+                yield chunk
+                _receive(request, usual_bytes and max(SMALL_BYTES, portions.portion_bytes))
+        finally:
+            _receive(request, usual_bytes)
 
     async def _next(self, request: web.Request) -> bytes:
         try:
@@ -80,6 +89,12 @@ class Bodies:
                     raise ManifestTooLarge(limit_bytes=MANIFEST_LIMIT_BYTES)
         except TimeoutError:
             raise ClientSilent(f"no whole manifest came within {_LARGE_SECONDS:g} s") from None
+
+
+def _receive(request: web.Request, size_bytes: int | None) -> None:
+    """Have the loop ask the kernel for so much at once, where it can be told."""
+    if size_bytes is not None and request.transport is not None:
+        setattr(request.transport, _RECEIVES, size_bytes)
 
 
 def _joined(pieces: list[bytes]) -> bytes:

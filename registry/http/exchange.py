@@ -86,7 +86,7 @@ class Exchange:
 
     def body(self) -> AsyncIterator[bytes]:
         """Yield the request's body as it comes; raise ClientSilent."""
-        return self.bodies.chunks(self.request)
+        return self.bodies.chunks(self.request, self.registry.admission.portions)
 
 
 async def identify(request: web.Request, authenticator: Authenticator) -> Principal:

@@ -91,6 +91,7 @@ PURE = (
     "registry/metadata/deletion.py",
     "registry/metadata/digests.py",
     "registry/names.py",
+    "registry/portions.py",
     "registry/reserve.py",
     "registry/retention/artifact.py",
     "registry/retention/closure.py",

@@ -16,12 +16,12 @@ from protocol.descriptor import Descriptor
 from protocol.digest import Digest
 from protocol.errors import Denied, NotFound
 from registry import admission
+from registry.portions import PIECE_BYTES
 from registry.repository import Beginning
 from registry.reserve import Reserve
 from registry.service import Registry
 from registry.storage.driver import Room
 from registry.storage.filesystem import FilesystemStorage
-from registry.uploads import PIECE_BYTES
 from tests.integration.registry import steps
 
 GIBIBYTE = 1024**3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator
@@ -26,10 +27,11 @@ from protocol.errors import (
 )
 from registry import maintenance
 from registry.collection import sweeping
+from registry.portions import ALL_UPLOADS_BYTES, PIECE_BYTES
 from registry.repository import Beginning, LocalRepository
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
-from registry.uploads import PIECE_BYTES, SAVE_BYTES
+from registry.uploads import SAVE_BYTES
 from tests.fakes.power_cut import Disk
 from tests.fakes.small_storage import Died, Room, SmallStorage
 from tests.integration.registry import steps
@@ -110,6 +112,35 @@ async def test_progress_of_a_large_upload_is_saved_on_the_way(
     async with repository.uploads.open(upload_id) as upload:
         await upload.append(watched())
     assert (seen[0], seen[-1]) == (0, SAVE_BYTES)
+
+
+async def test_many_slow_uploads_hold_little_that_is_not_written(
+    repository: LocalRepository, tmp_path: Path
+) -> None:
+    uploads, chunk, chunks = 100, 64 * 1024, 14
+    all_receive, everything_came = asyncio.Barrier(uploads), asyncio.Barrier(uploads + 1)
+    looked = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        await all_receive.wait()
+        for _ in range(chunks):
+            yield bytes(chunk)
+        await everything_came.wait()
+        await looked.wait()
+
+    async def upload() -> None:
+        upload_id = await repository.begin_upload(Beginning())
+        assert upload_id is not None
+        async with repository.uploads.open(upload_id) as opened:
+            await opened.append(slow())
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for _ in range(uploads):
+            group.create_task(upload())
+        await everything_came.wait()
+        written = sum(path.stat().st_size for path in (tmp_path / "partial").iterdir())
+        looked.set()
+    assert uploads * chunk * chunks - written <= ALL_UPLOADS_BYTES + uploads * chunk
 
 
 async def test_an_upload_of_our_own_recovers(repository: LocalRepository) -> None:
