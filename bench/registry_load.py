@@ -1,9 +1,13 @@
-"""Load for a registry: wrk for what is read, sockets of our own for what is pushed."""
+"""Load for a registry: wrk for what is read, sockets of our own for what is pushed.
+
+And for HEAD: wrk waits for a body.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.client
 import re
 import shutil
 import subprocess
@@ -16,6 +20,7 @@ from bench.measure import CommandFailed
 from bench.registry_servers import Subject
 
 WRK: Final = "wrk"
+_HEAD: Final = "HEAD"
 _UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 _RATE: Final = re.compile(r"Requests/sec:\s+([\d.]+)")
 _P99: Final = re.compile(r"99%\s+([\d.]+)(us|ms|s|m)")
@@ -35,14 +40,20 @@ def read(
     subject: Subject, path: str, *, method: str, connections: int, seconds: int, accept: str
 ) -> Pace:
     """Ask for one path as fast as so many connections can; raise CommandFailed for an error."""
+    if method == _HEAD:
+
+        async def look(client: Client) -> None:
+            status, _ = await client.ask(method, path, accept=accept)
+            if status != http.client.OK:
+                raise CommandFailed(f"{subject.name}: {method} {path} was answered {status}")
+
+        return write(subject, look, connections=connections, seconds=seconds)
     headers = {**subject.headers, "Accept": accept}
     flags = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    script = ["-s", "/dev/stdin"] if method != "GET" else []
     command = [shutil.which(WRK) or WRK, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     before, started = subject.cpu_seconds(), time.monotonic()
     said = subprocess.run(  # noqa: S603 - the load
-        [*command, *script, *flags, f"http://{subject.host}{path}"],
-        input=f'wrk.method = "{method}"\n',
+        [*command, *flags, f"http://{subject.host}{path}"],
         capture_output=True,
         text=True,
         check=True,
@@ -72,10 +83,11 @@ class Client:
         self._reader, self._writer = await asyncio.open_connection(host, int(port))
 
     async def ask(
-        self, method: str, target: str, body: bytes = b"", media_type: str = ""
+        self, method: str, target: str, body: bytes = b"", media_type: str = "", accept: str = ""
     ) -> tuple[int, Mapping[str, str]]:
         """Send one request; return status and headers, the answer's body is dropped."""
         kind = f"Content-Type: {media_type}\r\n" if media_type else ""
+        kind += f"Accept: {accept}\r\n" if accept else ""
         head = (
             f"{method} {target} HTTP/1.1\r\nHost: {self._subject.host}\r\n{self._head}{kind}"
             f"Content-Length: {len(body)}\r\n\r\n"
@@ -84,7 +96,8 @@ class Client:
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         fields = (line.partition(": ") for line in lines[1:] if line)
         headers = {name.lower(): value for name, _, value in fields}
-        await self._reader.readexactly(int(headers.get("content-length", "0")))
+        if method != _HEAD:
+            await self._reader.readexactly(int(headers.get("content-length", "0")))
         return int(lines[0].split()[1]), headers
 
     async def push_blob(self, repository: str, content: bytes) -> str:

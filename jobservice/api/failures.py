@@ -52,6 +52,12 @@ def response(error: Exception, *, request_id: str) -> web.Response:
     )
 
 
+def unhandled(status: int, sentence: str) -> web.Response:
+    """Return the answer where no handler gave one."""
+    code = "BAD_REQUEST" if status == web.HTTPBadRequest.status_code else UNKNOWN
+    return _render(status, code, [sentence])
+
+
 def status(error: Exception) -> int:
     """Return the status that answers an exception."""
     if isinstance(error, web.HTTPException):

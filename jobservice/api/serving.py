@@ -16,7 +16,7 @@ from access import users
 from access.authentication import Authenticator
 from config.settings import Settings
 from jobservice import composing, signals
-from jobservice.api import application, forwarding, server_log
+from jobservice.api import application, forwarding, server, server_log
 from jobservice.api.services import Installation, Services
 from jobservice.composing import Parts
 from jobservice.coordination import RateLimits
@@ -64,7 +64,7 @@ async def serve(
         use_merger.merging(parts.database, parts.registry.uses),
     ):
         await _want_user(parts)
-        runner = web.AppRunner(
+        runner = server.Runner(
             _application(parts, tasks, rates, tls),
             access_log=None,
             handle_signals=False,

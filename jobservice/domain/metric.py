@@ -27,7 +27,7 @@ class Metric:
 
 # Upper bounds of the buckets, in seconds.
 TASK_BUCKETS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
-REQUEST_BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
+REQUEST_BUCKETS: Final = (0.005, 0.01, 0.02, 0.1, 0.5, 2.5, 10.0)
 # More values of a label than these are told together, as `other`.
 REGISTRIES_LIMIT: Final = 100
 SCHEDULES_LIMIT: Final = 500
