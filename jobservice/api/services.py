@@ -11,6 +11,7 @@ from jobservice.endpoints import Endpoints
 from jobservice.following import Follower
 from jobservice.health import Health
 from jobservice.hooks import Hooks
+from jobservice.immutable_rules import ImmutableRules
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.projects import Projects
@@ -35,6 +36,7 @@ class Services:
     endpoints: Endpoints
     policies: Policies
     projects: Projects
+    immutable_rules: ImmutableRules
     hooks: Hooks
     metrics: Metrics
     follower: Follower

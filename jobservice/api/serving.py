@@ -25,6 +25,7 @@ from jobservice.errors import CannotListen
 from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
+from jobservice.immutable_rules import ImmutableRules
 from jobservice.maintenance import service, use_merger
 from jobservice.maintenance.service import Service
 from jobservice.metrics import Metrics
@@ -151,6 +152,7 @@ def _services(
         authenticator=authenticator,
         endpoints=Endpoints(database=parts.database, connector=parts.connector),
         policies=Policies(database=parts.database, connector=parts.connector),
+        immutable_rules=ImmutableRules(database=parts.database),
         projects=Projects(database=parts.database, registry=parts.registry),
         hooks=Hooks(
             database=parts.database,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobservice.cli import api_client, printing
+from jobservice.cli import api_client, printing, project_immutable
 from jobservice.cli.api_client import Json
 
 PATH = "/projects"
@@ -21,6 +21,7 @@ COLUMNS = {
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Where this registry keeps repositories."
 )
+app.add_typer(project_immutable.app, name="immutable")
 
 
 @app.command("list")

@@ -85,3 +85,6 @@ def unknown_fields(value: Any, prefix: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from unknown_fields(item, f"{prefix.removesuffix('.')}[{index}].")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from unknown_fields(item, f"{prefix}{name}.")

@@ -28,6 +28,7 @@ TAGS = {
     "schedule",
     "auditlog",
     "purge",
+    "immutable",
 }
 OPERATIONS = [
     (path, method)

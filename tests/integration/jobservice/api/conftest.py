@@ -22,6 +22,7 @@ from jobservice.following import Follower
 from jobservice.health import Health, Unhealthy
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
+from jobservice.immutable_rules import ImmutableRules
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.projects import Projects
@@ -90,6 +91,7 @@ async def services(
         authenticator=Authenticator(database),
         endpoints=Endpoints(database=database, connector=connector),
         policies=Policies(database=database, connector=connector),
+        immutable_rules=ImmutableRules(database=database),
         projects=Projects(database=database, registry=local_registry),
         hooks=Hooks(database=database, secrets=HookSecrets(keyring), transport=hook_transport),
         follower=Follower(database),
