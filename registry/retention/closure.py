@@ -21,15 +21,15 @@ class Closure:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self.leaders = array("q", [NOBODY]) * len(ledger.ids)
+        self.leaders = array("i", [NOBODY]) * len(ledger.ids)
         self.is_child = bytearray(len(ledger.ids))
-        self._followers = array("q")
-        self._led_by = array("q")
+        self._followers = array("i")
+        self._led_by = array("i")
         self._children = 0
         self._resolve_parents(ledger)
         self._resolve_subjects(ledger)
         order = sorted(range(len(self._led_by)), key=self._led_by.__getitem__)
-        self._order = array("q", order)
+        self._order = array("i", order)
 
     def _resolve_parents(self, ledger: Ledger) -> None:
         wanted = set(ledger.parent_ids)
@@ -82,7 +82,7 @@ def _key(name: str) -> int:
 
 def subject_of(tag: str) -> str | None:
     """Return the beginning of the digest that a tag accompanies; None for a tag of its own."""
-    if not referrers.is_companion_tag(tag):
+    if not tag.startswith("sha") or not referrers.is_companion_tag(tag):
         return None
     algorithm, _, rest = tag.partition("-")
     return f"{algorithm}:{rest.partition('.')[0]}"

@@ -67,8 +67,7 @@ class Decider:
 
     def _see(self, artifact: Artifact, unit: Unit) -> None:
         ledger = self._ledger
-        if artifact.tags:
-            ledger.names.extend("".join([f" {tag.name}" for tag in artifact.tags]))
+        ledger.name(artifact.tags)
         for place, tag in enumerate(artifact.tags, self._tags):
             subject = closure.subject_of(tag.name)
             if subject is not None:
@@ -79,7 +78,7 @@ class Decider:
             if self._by_tag:
                 unit.narrow(artifact, tag, place, len(ledger.tags))
                 ledger.add(unit, place)
-                self._rulings.judge(unit)
+                self._rulings.judge(unit, is_tagged=True)
             else:
                 unit.take(tag, place)
         self._tags += len(artifact.tags)
@@ -94,4 +93,4 @@ class Decider:
         follows = bool(artifact.parents or artifact.subject or self._tags)
         if (is_tagged and not self._by_tag) or not (is_tagged or follows):
             self._ledger.add(unit, ALL_TAGS)
-            self._rulings.judge(unit)
+            self._rulings.judge(unit, is_tagged=is_tagged)

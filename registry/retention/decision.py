@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -21,7 +22,8 @@ class Outcome:
     """What becomes of an artifact; in the scope of tags there is one for each of its tags.
 
     `size_bytes` is what an artifact weighs, once for all its tags. `overrides_immutable`: an
-    immutable tag goes, because a rule says so.
+    immutable tag goes, because a rule says so. `active_at` is when it was last pushed, pulled or
+    used; the times are None where the registry cannot tell, and for what only follows.
     """
 
     id: int
@@ -31,6 +33,8 @@ class Outcome:
     reason: str
     size_bytes: int
     overrides_immutable: bool = False
+    pushed_at: datetime | None = None
+    active_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

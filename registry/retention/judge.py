@@ -23,6 +23,9 @@ from registry.selecting import Selector
 NO_CRITERION: Final = -1
 
 
+_ANY_NAME: Final = frozenset({"", "*", "**"})
+
+
 class Judge:
     """Judges by one rule. `selected` counts what it selected."""
 
@@ -33,47 +36,51 @@ class Judge:
         self._readers = tuple(one for one in self._trials if one.reads_names)
         needed = frozenset[Fact]().union(*map(criterion.facts, rule.criteria))
         self._needs_times = bool(needed & {Fact.PUSH_TIME, Fact.PULL_TIME})
-        self._unmet: tuple[Selector, ...] = rule.tags
-        self._is_tagged = False
+        self._takes_untagged = (
+            all(one.takes_artifact(()) for one in rule.tags)
+            if rule.untagged is None
+            else rule.untagged
+        )
+        # Those that not every tag satisfies.
+        self._demanding = tuple(
+            one for one in rule.tags if not (one.is_matching and one.pattern in _ANY_NAME)
+        )
+        self._unmet: tuple[Selector, ...] = self._demanding
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether it has to see the tags of a unit."""
+        return bool(self._demanding or self._readers)
 
     def see(self, name: str, type_: Type) -> None:
         """Take note of a tag of the unit that is judged next."""
-        self._is_tagged = True
         if self._unmet:
             self._unmet = tuple(one for one in self._unmet if not one.takes(name))
         if not self._readers or type_ not in self.rule.types:
             return
-        if all(one.takes(name) for one in self.rule.tags):
+        if all(one.takes(name) for one in self._demanding):
             for reader in self._readers:
                 reader.see(name, type_)
 
-    def judge(self, unit: Unit) -> tuple[Verdict, int]:
+    def judge(self, unit: Unit, *, is_tagged: bool) -> tuple[Verdict, int]:
         """Return what comes of the unit, and which criterion says so.
 
         HOLDS and FAILS are final; with OPEN `winners` may still single it out. APART is none of the
         rule's business.
         """
-        takes = self._takes(unit)
-        if takes:
-            self.selected += 1
-            if self._needs_times and unit.pushed is None:
-                raise UnknownFact(
-                    f"{self.rule.name} asks when artifacts were pushed or pulled,"
-                    " and the registry does not tell"
-                )
-        verdicts = [one.judge(unit) for one in self._trials] if takes else [Verdict.APART]
-        return _together(verdicts)
-
-    def _takes(self, unit: Unit) -> bool:
-        unmet, self._unmet = self._unmet, self.rule.tags
-        is_tagged, self._is_tagged = self._is_tagged, False
-        if unit.type not in self.rule.types:
-            return False
-        if is_tagged:
-            return not unmet
-        if self.rule.untagged is None:
-            return all(one.takes_artifact(()) for one in self.rule.tags)
-        return self.rule.untagged
+        unmet, self._unmet = self._unmet, self._demanding
+        takes = not unmet if is_tagged else self._takes_untagged
+        if not takes or unit.type not in self.rule.types:
+            return Verdict.APART, NO_CRITERION
+        self.selected += 1
+        if self._needs_times and unit.pushed is None:
+            raise UnknownFact(
+                f"{self.rule.name} asks when artifacts were pushed or pulled,"
+                " and the registry does not tell"
+            )
+        if len(self._trials) == 1:
+            return self._trials[0].judge(unit), 0
+        return _together([one.judge(unit) for one in self._trials])
 
     def winners(self) -> Iterator[tuple[int, int, Rank]]:
         """Yield the units left open that a criterion singles out, with the criterion's index."""

@@ -7,9 +7,10 @@ a candidate: a child of an index or what accompanies another, without a tag of i
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Final
 
-from registry.retention.artifact import Artifact
+from registry.retention.artifact import Artifact, Tag
 from registry.retention.texts import Texts
 from registry.retention.unit import Unit
 
@@ -25,19 +26,19 @@ class Ledger:
         self.names = Texts()
         self.sizes = array("q")
         self.held = array("i")
-        self.own_tags = array("q")
-        self.first_units = array("q")
+        self.own_tags = array("i")
+        self.first_units = array("i")
         # Of units: the place of its one tag among the artifact's, or ALL_TAGS; what forbids to
         # delete it, and which tag has that.
-        self.tags = array("q")
+        self.tags = array("i")
         self.pushed = array("d")
         self.active = array("d")
         self.immutable = array("i")
-        self.immutable_tags = array("q")
+        self.immutable_tags = array("i")
         # Who depends on whom: the follower's place, and the id or the digest of whom it follows.
-        self.children = array("q")
+        self.children = array("i")
         self.parent_ids = array("q")
-        self.referrers = array("q")
+        self.referrers = array("i")
         self.subjects = Texts()
         self.words: list[str] = [""]
         self._numbers: dict[str, int] = {"": 0}
@@ -56,6 +57,10 @@ class Ledger:
             self.parent_ids.append(parent)
         if artifact.subject:
             self.refer(artifact.subject)
+
+    def name(self, tags: Sequence[Tag]) -> None:
+        """Add tags to the last artifact."""
+        self.names.extend("".join([f" {tag.name}" for tag in tags]))
 
     def refer(self, subject: str) -> None:
         """Write down that the last artifact accompanies a subject."""

@@ -75,6 +75,7 @@ class Rulings:
 
     def __init__(self, judges: Sequence[Judge]) -> None:
         self._judges = judges
+        self._readers = [judge for judge in judges if judge.reads_names]
         self._keepers = [judge for judge in judges if judge.rule.action is Action.KEEP]
         self._deleters = [judge for judge in judges if judge.rule.action is Action.DELETE]
         self._keeping = _Causes(self._keepers)
@@ -83,13 +84,13 @@ class Rulings:
 
     def see(self, name: str, type_: Type) -> None:
         """Tell everybody of a tag of the unit that is judged next."""
-        for judge in self._judges:
+        for judge in self._readers:
             judge.see(name, type_)
 
-    def judge(self, unit: Unit) -> None:
+    def judge(self, unit: Unit, *, is_tagged: bool) -> None:
         """Let everybody judge a unit; units come in the order of their numbers."""
-        self._keeping.add([judge.judge(unit) for judge in self._keepers])
-        verdicts = [judge.judge(unit) for judge in self._deleters]
+        self._keeping.add([judge.judge(unit, is_tagged=is_tagged) for judge in self._keepers])
+        verdicts = [judge.judge(unit, is_tagged=is_tagged) for judge in self._deleters]
         self._sparing.add(verdicts)
         for doomed, (verdict, _) in zip(self._doomed, verdicts, strict=True):
             doomed.append(verdict in {Verdict.OPEN, Verdict.FAILS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from registry.retention import reasons
 from registry.retention.closure import NOBODY, Closure
@@ -124,6 +125,8 @@ class _Settlement:
                 reason=reason,
                 size_bytes=ledger.sizes[artifact],
                 overrides_immutable=fate is not Fate.KEPT and bool(ledger.immutable[unit]),
+                pushed_at=_moment(ledger.pushed[unit]),
+                active_at=_moment(ledger.active[unit]),
             )
         if not units:
             yield Outcome(
@@ -184,3 +187,7 @@ class _Settlement:
         if leader == NOBODY:
             return reasons.APART
         return reasons.along(ledger.digest_of(leader), is_child=is_child, stays=stays)
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
