@@ -90,6 +90,8 @@ class Settings(pydantic.BaseModel):
     keep_days: int = Field(ge=0, le=36_500)
     keep_log_days: int = Field(ge=0, le=36_500)
     keep_log_mebibytes: int = Field(ge=0, le=1_000_000)
+    backup_window_days: int = Field(ge=0, le=3650)
+    gc_grace_seconds: int | None = Field(ge=0, le=315_360_000)
     hook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
     client_silence_seconds: float = Field(gt=0, le=3600)
     metrics_token: SecretStr | None = None
@@ -116,6 +118,11 @@ class Settings(pydantic.BaseModel):
     @classmethod
     def _split_words(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @field_validator("gc_grace_seconds", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("layout_roots", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from jobservice import starters
 from jobservice.checking import Checker
 from jobservice.composing import Parts
 from jobservice.maintenance import (
+    collecting,
     endpoint_checks,
     event_triggers,
     outbox_reader,
@@ -18,12 +19,21 @@ from jobservice.maintenance.scheduler import Scheduler
 from jobservice.maintenance.service import Service
 from jobservice.policy_starts import EventBasedPolicies
 from jobservice.store.sweeping import Keep
+from registry.collection.delays import Delays
 
 
 def build(parts: Parts, database: Database, *, keep: Keep) -> tuple[Service, ...]:
     """Return the chores. `database` is the leader's: none of them may write by another."""
     return (
         *registry_care.services(database, parts.storage),
+        *collecting.services(
+            database,
+            parts.storage,
+            Delays.of(
+                backup_window_days=parts.settings.backup_window_days,
+                gc_grace_seconds=parts.settings.gc_grace_seconds,
+            ),
+        ),
         endpoint_checks.service(Checker(database=database, connector=parts.connector)),
         Scheduler(database, starters.build()).service(),
         sweeper.service(database, keep),

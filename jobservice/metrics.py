@@ -169,6 +169,7 @@ class _Gathered(Collector):
             yield from _of_registries(self._measures, self._ahead)
             yield from _of_schedules(self._measures)
             yield from _of_workers(self._measures)
+            yield from _of_collection(self._measures)
 
 
 class _Storage(Collector):
@@ -238,6 +239,20 @@ def _of_registries(measures: Measures, ahead: Mapping[int, float] | None) -> Ite
     )
     yield _family(metric.REGISTRY_RUNNING, {(one.name,): one.running for one in known})
     yield _family(metric.REGISTRY_POSTPONED, {(one.name,): one.postponed_seconds for one in known})
+
+
+def _of_collection(measures: Measures) -> Iterator[Family]:
+    done, buried = measures.collected, measures.buried
+    kinds = ("manifests", "links", "blobs", "objects")
+    yield _family(metric.COLLECTED, {(kind,): done.get(kind, 0) for kind in kinds})
+    bytes_of = {"blobs": "blob_bytes", "objects": "object_bytes"}
+    yield _family(
+        metric.COLLECTED_BYTES, {(kind,): done.get(name, 0) for kind, name in bytes_of.items()}
+    )
+    yield _family(metric.COLLECTION_FAILURES, {(): done.get("failures", 0)})
+    states = {"waiting": buried.after_window, "due": buried.now, "failed": buried.failed}
+    yield _family(metric.TOMBSTONES, {(state,): one.objects for state, one in states.items()})
+    yield _family(metric.TOMBSTONES_BYTES, {(state,): one.bytes for state, one in states.items()})
 
 
 def _of_schedules(measures: Measures) -> Iterator[Family]:

@@ -194,11 +194,41 @@ STORAGE_TOTAL = Metric(
     kind=Kind.GAUGE,
     help="How large the file system is that this registry keeps blobs in; absent for a bucket.",
 )
+COLLECTED = Metric(
+    name="transship_collected_total",
+    kind=Kind.COUNTER,
+    help="What collection took: rows of manifests, links and blobs, then objects of the storage.",
+    labels=("kind",),
+)
+COLLECTED_BYTES = Metric(
+    name="transship_collected_bytes_total",
+    kind=Kind.COUNTER,
+    help="Bytes of the blobs whose rows went, and of the objects that were deleted.",
+    labels=("kind",),
+)
+COLLECTION_FAILURES = Metric(
+    name="transship_collection_failures_total",
+    kind=Kind.COUNTER,
+    help="Deletions of objects that the storage refused; each is tried again.",
+)
+TOMBSTONES = Metric(
+    name="transship_tombstones",
+    kind=Kind.GAUGE,
+    help="Objects without a row: waiting within their window, due, or failed before.",
+    labels=("state",),
+)
+TOMBSTONES_BYTES = Metric(
+    name="transship_tombstones_bytes",
+    kind=Kind.GAUGE,
+    help="Bytes of the objects without a row: waiting within their window, due, or failed before.",
+    labels=("state",),
+)
 
 METRICS: Final = (
     QUEUE_TASKS, QUEUE_OLDEST, TRIES, DURATION, COPIED, RESCUES, LEASE_LOSSES, LEADER_CHANGES,
     WORKERS, SLOTS, HOOK_DELIVERIES, OUTBOX, REGISTRY_LIMIT, REGISTRY_RATE, REGISTRY_BUDGET,
     REGISTRY_RUNNING, REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG,
     ACTIONS, REQUESTS, REQUEST_DURATION, POOL, GATHERED, CERTIFICATE_END, CERTIFICATE_REFUSED,
-    STORAGE_FREE, STORAGE_TOTAL,
+    STORAGE_FREE, STORAGE_TOTAL, COLLECTED, COLLECTED_BYTES, COLLECTION_FAILURES, TOMBSTONES,
+    TOMBSTONES_BYTES,
 )  # fmt: skip

@@ -9,11 +9,9 @@ import structlog
 from database.pool import Database
 from jobservice.maintenance.service import Service
 from registry import maintenance
-from registry.collection import sweeping
 from registry.storage.driver import Storage
 
 UPLOADS_SECONDS = 600.0
-TOMBSTONES_SECONDS = 60.0
 PARTIALS_SECONDS = 3600.0
 
 log = structlog.get_logger(__name__)
@@ -28,23 +26,11 @@ def services(database: Database, storage: Storage) -> tuple[Service, ...]:
             lambda: maintenance.expire_uploads(database, storage),
         ),
         _chore(
-            "objects_deleted",
-            TOMBSTONES_SECONDS,
-            lambda: _sweep(database, storage),
-        ),
-        _chore(
             "partials_swept",
             PARTIALS_SECONDS,
             lambda: maintenance.sweep_partials(database, storage),
         ),
     )
-
-
-async def _sweep(database: Database, storage: Storage) -> int:
-    swept = await sweeping.sweep(database, storage)
-    for key, words in swept.failures:
-        log.warning("object_not_deleted", key=key, error=words)
-    return swept.objects
 
 
 def _chore(event: str, seconds: float, batch: Callable[[], Awaitable[int]]) -> Service:

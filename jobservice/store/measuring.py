@@ -13,6 +13,8 @@ from jobservice.domain.metric import REGISTRIES_LIMIT
 from jobservice.domain.schedule import Schedule
 from jobservice.store import counters, schedules
 from jobservice.store.workers import ALIVE_SECONDS
+from registry.metadata import collected, reclaimable
+from registry.metadata.reclaimable import Buried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Measures:
     workers: int = 0
     slots: Mapping[str, int] = field(default_factory=dict)
     outbox: int = 0
+    collected: Mapping[str, int] = field(default_factory=dict)
+    buried: Buried
     now: datetime
 
 
@@ -111,5 +115,7 @@ async def measure(connection: Connection) -> Measures:
         workers=sum(row["workers"] for row in workers if row["queue"] is None),
         slots={row["queue"]: row["slots"] for row in workers if row["queue"] is not None},
         outbox=await connection.fetchval(OUTBOX),
+        collected=await collected.counts(connection),
+        buried=await reclaimable.buried(connection),
         now=await schedules.now(connection),
     )

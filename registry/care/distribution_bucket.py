@@ -15,7 +15,7 @@ from protocol.errors import InvalidDigest
 from registry.care.errors import NotAdoptable, NotAStorage
 from registry.care.old_repository import OldRepository, Skipped
 from registry.care.old_storage import ROOT, data_path
-from registry.errors import ObjectMissing
+from registry.errors import ObjectMissing, StorageUnavailable
 from registry.metadata.adoptions import Original
 from registry.storage.s3 import S3Storage
 from registry.stored_object import StoredObject
@@ -144,7 +144,8 @@ class DistributionBucket:
         path, ours = self.adopted_path(original.digest), original.ours
         if ours is not None and (ours.adopted_path == path or not await self._whole(original)):
             return False
-        await self._storage.delete([_at(path)])
+        for undeleted in await self._storage.delete([_at(path)]):
+            raise StorageUnavailable(undeleted.words)
         return True
 
     async def _whole(self, original: Original) -> bool:

@@ -162,14 +162,14 @@ class ObjectAudit:
         for one in old:
             if one.key in named:
                 continue
-            if self._repairs:
-                await self._storage.delete([StoredObject(one.key)])
+            kept = await self._storage.delete([StoredObject(one.key)]) if self._repairs else ()
+            not_gone = "".join(f"; not deleted: {undeleted.words}" for undeleted in kept)
             yield self._seen.note(
                 Finding(
                     fault=Fault.ORPHAN,
                     subject=str(one.key),
-                    reason=f"named by no row, written at {one.written_at:%F %T} UTC",
+                    reason=f"named by no row, written at {one.written_at:%F %T} UTC{not_gone}",
                     size_bytes=one.size_bytes,
-                    is_repaired=self._repairs,
+                    is_repaired=self._repairs and not kept,
                 )
             )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from database.pool import Database
-from registry.errors import RegistryStorageError
-from registry.metadata import tombstones
+from registry.metadata import deleted, tombstones
 from registry.storage.driver import Storage
 
 BATCH: Final = 1000
@@ -31,26 +30,26 @@ async def sweep(
     """Delete up to `limit` objects; `release_now`: those within the window, too.
 
     They are released in a transaction before the storage is asked, and cannot come back then. What
-    the storage would not delete stays, with its words, and is tried again later.
+    the storage would not delete stays, with its words, and is tried again later. Deleted manifests
+    and tags are forgotten when their window is over.
     """
+    forgotten = await database.run(functools.partial(deleted.forget_old, limit=limit))
     released = await database.run(
         functools.partial(tombstones.release, limit=limit, now=release_now)
     )
     if not released:
-        return Swept(objects=0, bytes=0, failures=(), more=False)
-    failures: list[tuple[str, str]] = []
-    gone, refused = [one.stored for one in released], []
-    try:
-        await storage.delete(gone)
-    except RegistryStorageError as error:
-        gone, refused = [], gone
-        failures = [(str(stored.key), str(error)) for stored in refused]
+        return Swept(objects=0, bytes=0, failures=(), more=forgotten)
+    undeleted = await storage.delete([one.stored for one in released])
+    refused = {one.stored for one in undeleted}
+    gone = [one for one in released if one.stored not in refused]
     async with database.transaction() as connection:
-        await tombstones.forget(connection, gone)
-        await tombstones.fail(connection, refused, [words for _, words in failures])
+        await tombstones.forget(connection, [one.stored for one in gone])
+        await tombstones.fail(
+            connection, [one.stored for one in undeleted], [one.words for one in undeleted]
+        )
     return Swept(
         objects=len(gone),
-        bytes=sum(one.size_bytes for one in released if one.stored in gone),
-        failures=failures,
-        more=len(released) == limit,
+        bytes=sum(one.size_bytes for one in gone),
+        failures=[(str(one.stored.key), one.words) for one in undeleted],
+        more=forgotten or len(released) == limit,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from database.pool import Database
-from registry.metadata import review_queue
+from database.pool import Connection, Database
+from registry.metadata import project_settings, review_queue
 
 DELETE_UNTAGGED = "delete_untagged"
+UNTAGGED = "untagged"
+PAGE = 5000
 
 
 async def queue_untagged(
@@ -26,3 +28,23 @@ async def queue_untagged(
             reason=DELETE_UNTAGGED,
         )
     )
+
+
+async def queue_for_projects(database: Database, *, limit: int = PAGE) -> bool:
+    """Queue a page of a project that changed `untagged_keep_days`; say whether there was one."""
+
+    async def work(connection: Connection) -> bool:
+        project = await project_settings.next_unqueued(connection)
+        if project is None:
+            return False
+        queued_to = await review_queue.add_untagged(
+            connection,
+            after=project.queued_to,
+            limit=limit,
+            project_id=project.project_id,
+            reason=UNTAGGED,
+        )
+        await project_settings.note_queued(connection, project.project_id, queued_to)
+        return True
+
+    return await database.run(work)

@@ -98,6 +98,14 @@ WITH manifest AS (
     SELECT $1, manifest.id, c.digest, c.id, c.platform
     FROM manifest, unnest($12::bytea[], $13::bigint[], $14::text[]) AS c (digest, id, platform)
     ON CONFLICT DO NOTHING
+), used AS (
+    UPDATE registry.repository_blobs l SET lease_until = now()
+    FROM (
+        SELECT blob_id FROM registry.repository_blobs
+        WHERE repository_id = $1 AND blob_id = ANY($10::bigint[]) AND lease_until > now()
+        ORDER BY blob_id FOR NO KEY UPDATE SKIP LOCKED
+    ) AS leased
+    WHERE l.repository_id = $1 AND l.blob_id = leased.blob_id
 ), tagged AS (
     INSERT INTO registry.tags AS tag (repository_id, name, manifest_id)
     SELECT $1, t.name, manifest.id FROM manifest, unnest($15::text[]) AS t (name)
@@ -121,7 +129,8 @@ SELECT name FROM unnest($15::text[]) AS t (name) EXCEPT SELECT name FROM tagged
 async def write(connection: Connection, manifest: NewManifest) -> Sequence[str]:
     """Write a manifest, its edges, its tags and the event of it; return the tags left unmoved.
 
-    One that is there is only leased and tagged.
+    One that is there is only leased and tagged. The leases of its blobs are over: it keeps them. A
+    lease that another transaction has in hand is left to run, so that pushes never wait for it.
     """
     entry = manifest.entry
     rows = await connection.fetch(

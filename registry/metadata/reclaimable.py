@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from database.pool import Connection
+from database.pool import Connection, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,16 +16,22 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Objects whose rows are gone, and those that only wait for their review.
+class Buried:
+    """Objects whose rows are gone.
 
     `now`: the next sweep takes them; of these `failed` were refused before. `after_window`: they
-    can still come back. `unreviewed`: blobs in the queue that no manifest needs, leases or not.
+    can still come back.
     """
 
     now: Amount
     failed: Amount
     after_window: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals(Buried):
+    """These, and what only waits for its review: blobs in the queue that no manifest needs."""
+
     unreviewed: Amount
 
 
@@ -57,16 +63,25 @@ WHERE NOT EXISTS (
 """  # noqa: S608 constants only
 
 
+async def buried(connection: Connection) -> Buried:
+    """Return what a sweep could free."""
+    row = await connection.fetchrow(TOMBSTONES)
+    assert row is not None  # noqa: S101  an aggregate always has a row
+    return Buried(**{name: _amount(row, name) for name in _PARTS})
+
+
 async def totals(connection: Connection) -> Totals:
     """Return what could be freed; its cost follows what is deleted and queued."""
-    buried = await connection.fetchrow(TOMBSTONES)
-    queued = await connection.fetchrow(UNREVIEWED)
-    assert buried is not None  # noqa: S101  an aggregate always has a row
-    assert queued is not None  # noqa: S101
-    found = {**buried, **queued}
+    found = await buried(connection)
+    row = await connection.fetchrow(UNREVIEWED)
+    assert row is not None  # noqa: S101  an aggregate always has a row
     return Totals(
-        **{
-            name: Amount(objects=found[f"{name}_objects"], bytes=found[f"{name}_bytes"])
-            for name in (*_PARTS, "unreviewed")
-        }
+        now=found.now,
+        failed=found.failed,
+        after_window=found.after_window,
+        unreviewed=_amount(row, "unreviewed"),
     )
+
+
+def _amount(row: Record, name: str) -> Amount:
+    return Amount(objects=row[f"{name}_objects"], bytes=row[f"{name}_bytes"])

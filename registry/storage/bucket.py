@@ -26,7 +26,15 @@ _NO_ROOM: Final = frozenset(
         "XMinioStorageFull",
     }
 )
+_UNKNOWN_STATUSES: Final = frozenset({405, 501})
+_UNKNOWN: Final = frozenset(
+    {"NotImplemented", "MethodNotAllowed", "MalformedXML", "MissingContentMD5"}
+)
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+class CallUnknown(Exception):
+    """The store does not know a call, or not as we make it."""
 
 
 class Bucket:
@@ -53,6 +61,27 @@ class Bucket:
                 Bucket=self._name, **parameters
             )
             return answer
+
+    async def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Delete up to a thousand objects; return why some were not, by key.
+
+        Raise CallUnknown, or StorageUnavailable for all of them.
+        """
+        wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        where = f"delete_objects of {len(keys)} in bucket {self._name}"
+        try:
+            answer = await self._client.delete_objects(Bucket=self._name, Delete=wanted)
+        except ClientError as error:
+            if _is_unknown(error):
+                raise CallUnknown(str(error)) from error
+            raise _refused(where, error) from error
+        except BotoCoreError as error:
+            raise StorageUnavailable(f"{where}: {error}") from error
+        return {
+            entry["Key"]: f"{entry.get('Code', '')}: {entry.get('Message', '')}"
+            for entry in answer.get("Errors", ())
+            if entry.get("Code") not in _MISSING
+        }
 
     async def abort(self, key: str, multipart: str) -> None:
         """End a multipart upload; nothing happens if it is gone."""
@@ -99,6 +128,12 @@ class Bucket:
             raise _refused(where, error) from error
         except BotoCoreError as error:
             raise StorageUnavailable(f"{where}: {error}") from error
+
+
+def _is_unknown(error: ClientError) -> bool:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return code in _UNKNOWN or status in _UNKNOWN_STATUSES
 
 
 def _refused(where: str, error: ClientError) -> Exception:

@@ -63,6 +63,14 @@ class ListedPartial:
     touched_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undeleted:
+    """An object that could not be deleted, and why, in the storage's words."""
+
+    stored: StoredObject
+    words: str
+
+
 class Partial(Protocol):
     """An object being written, held by this request alone until `close`.
 
@@ -166,8 +174,11 @@ class Storage(Protocol):
         """
         ...
 
-    async def delete(self, objects: Sequence[StoredObject]) -> None:
-        """Remove objects; nothing happens to those that are gone."""
+    async def delete(self, objects: Sequence[StoredObject]) -> Sequence[Undeleted]:
+        """Remove objects, and return those that could not be; those that are gone are fine.
+
+        What is wrong with one, or with all, is returned and keeps no other from going.
+        """
         ...
 
     async def discard_partial(self, upload: UUID, key: UUID, state: bytes | None) -> None:

@@ -79,6 +79,15 @@ async def chunks(
         reading.exception()  # nobody wants it any more
 
 
+def try_unlink(path: Path) -> str:
+    """Remove a file, which may be gone; return what is in the way, empty if it is not there now."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
 def unlink(paths: Sequence[Path]) -> None:
     """Remove files; nothing happens to those that are gone."""
     for path in paths:

@@ -25,7 +25,7 @@ from registry.errors import (
     StorageUnavailable,
 )
 from registry.storage import files, threads
-from registry.storage.driver import ListedObject, ListedPartial, LocalFile, Room
+from registry.storage.driver import ListedObject, ListedPartial, LocalFile, Room, Undeleted
 from registry.stored_object import StoredObject
 
 READ_BYTES: Final = 1024 * 1024
@@ -129,9 +129,13 @@ class FilesystemStorage:
         """List the folders in order, in a thread."""
         return await asyncio.to_thread(files.objects, self._objects, after=after, limit=limit)
 
-    async def delete(self, objects: Sequence[StoredObject]) -> None:
+    async def delete(self, objects: Sequence[StoredObject]) -> Sequence[Undeleted]:
         """Remove the files, in one thread."""
-        await asyncio.to_thread(files.unlink, [self.path(stored.key) for stored in objects])
+        return await asyncio.to_thread(self._delete, objects)
+
+    def _delete(self, objects: Sequence[StoredObject]) -> Sequence[Undeleted]:
+        tried = [(stored, files.try_unlink(self.path(stored.key))) for stored in objects]
+        return [Undeleted(stored=stored, words=words) for stored, words in tried if words]
 
     async def discard_partial(self, upload: UUID, key: UUID, state: bytes | None) -> None:
         """Remove the file; it is named by its upload alone."""

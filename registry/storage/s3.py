@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from uuid import UUID
 
+from registry.errors import ObjectMissing, StorageUnavailable
 from registry.storage import bucket
 from registry.storage.address import Address
-from registry.storage.bucket import Bucket
-from registry.storage.driver import ListedObject, ListedPartial, Redirect
+from registry.storage.bucket import Bucket, CallUnknown
+from registry.storage.driver import ListedObject, ListedPartial, Redirect, Undeleted
 from registry.storage.s3_partial import S3Partial
 from registry.storage.s3_reading import S3Reading
 from registry.stored_object import StoredObject
@@ -19,6 +20,7 @@ from registry.stored_object import StoredObject
 REDIRECT_SECONDS: Final = 1200
 _PARTS_AT_ONCE: Final = 16
 _DELETES_AT_ONCE: Final = 16
+DELETES_BY_CALL: Final = 1000
 
 
 class S3Storage:
@@ -33,6 +35,7 @@ class S3Storage:
         self._redirects = redirects
         self._slots = asyncio.Semaphore(_PARTS_AT_ONCE)
         self._deletes = asyncio.Semaphore(_DELETES_AT_ONCE)
+        self._deletes_together = True
 
     @property
     def bucket(self) -> Bucket:
@@ -117,18 +120,39 @@ class S3Storage:
             return None
         return key if self.path(key) == path else None
 
-    async def delete(self, objects: Sequence[StoredObject]) -> None:
-        """Delete some at a time, each by its own call, which every store understands."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for stored in objects:
-                    group.create_task(self._delete(stored))
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+    async def delete(self, objects: Sequence[StoredObject]) -> Sequence[Undeleted]:
+        """Delete a thousand by a call; one by one where the store has no such call."""
+        undeleted: list[Undeleted] = []
+        for start in range(0, len(objects), DELETES_BY_CALL):
+            undeleted += await self._delete(objects[start : start + DELETES_BY_CALL])
+        return undeleted
 
-    async def _delete(self, stored: StoredObject) -> None:
+    async def _delete(self, objects: Sequence[StoredObject]) -> Sequence[Undeleted]:
+        if self._deletes_together and len(objects) > 1:
+            by_path = {self._place(stored): stored for stored in objects}
+            try:
+                refused = await self._bucket.delete(list(by_path))
+            except CallUnknown:
+                self._deletes_together = False
+            except StorageUnavailable as error:
+                return [Undeleted(stored=stored, words=str(error)) for stored in objects]
+            else:
+                return [
+                    Undeleted(stored=by_path[path], words=words) for path, words in refused.items()
+                ]
+        async with asyncio.TaskGroup() as group:
+            trying = [group.create_task(self._delete_one(stored)) for stored in objects]
+        return [found for one in trying if (found := one.result()) is not None]
+
+    async def _delete_one(self, stored: StoredObject) -> Undeleted | None:
         async with self._deletes:
-            await self._bucket.call("delete_object", self._place(stored))
+            try:
+                await self._bucket.call("delete_object", self._place(stored))
+            except ObjectMissing:
+                return None
+            except StorageUnavailable as error:
+                return Undeleted(stored=stored, words=str(error))
+        return None
 
     async def discard_partial(self, upload: UUID, key: UUID, state: bytes | None) -> None:
         """End every multipart upload to the key: also those that a crash kept out of the state."""

@@ -81,6 +81,8 @@ PURE = (
     "registry/care/old_repository.py",
     "registry/care/taken.py",
     "registry/agents.py",
+    "registry/collection/delays.py",
+    "registry/collection/errors.py",
     "registry/contents.py",
     "registry/errors.py",
     "registry/events.py",

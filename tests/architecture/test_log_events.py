@@ -11,7 +11,7 @@ from tests.architecture import sources
 LEVELS = {"info", "warning", "error", "exception", "critical"}
 PAGE = (sources.ROOT / "docs" / "logging.md").read_text()
 # `maintenance/registry_care.py` logs under the name of the chore at hand.
-BY_NAME = {"uploads_expired", "objects_deleted", "partials_swept"}
+BY_NAME = {"uploads_expired", "partials_swept"}
 
 
 def emitted() -> Iterator[str]:

@@ -22,17 +22,18 @@ from registry.storage.driver import (
     Storage,
 )
 from registry.storage.filesystem import FilesystemStorage
+from registry.storage.s3 import S3Storage
 from registry.stored_object import StoredObject
 from tests.fakes import s3
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Storage:
+def folder(tmp_path: Path) -> FilesystemStorage:
     return FilesystemStorage(tmp_path)
 
 
 @pytest.fixture
-async def bucket(s3_proxy: s3.Proxy) -> AsyncIterator[Storage]:
+async def bucket(s3_proxy: s3.Proxy) -> AsyncIterator[S3Storage]:
     address = s3.address(s3_proxy.url)
     await s3.make_bucket(address)
     async with s3_storage.opened(address, redirects=False) as storage:
@@ -237,6 +238,48 @@ async def test_a_deleted_object_is_missing_and_deleting_it_again_is_fine(storage
         await read(storage, stored)
     with pytest.raises(ObjectMissing):
         await storage.size_bytes(stored)
+
+
+async def test_many_are_deleted_at_once_and_those_that_are_gone_are_fine(storage: Storage) -> None:
+    kept, *others = [await an_object(storage, bytes([i])) for i in range(5)]
+    assert list(await storage.delete([*others, StoredObject(uuid.uuid4())])) == []
+    assert [one.key for one in await storage.objects(after=None, limit=10)] == [kept.key]
+
+
+async def test_a_file_that_cannot_be_deleted_is_told_and_keeps_no_other_from_going(
+    folder: FilesystemStorage,
+) -> None:
+    one, stuck, other = [await an_object(folder, bytes([i])) for i in range(3)]
+    folder.path(stuck.key).unlink()
+    folder.path(stuck.key).mkdir()
+    (undeleted,) = await folder.delete([one, stuck, other])
+    assert (undeleted.stored, "directory" in undeleted.words) == (stuck, True)
+    assert [one.key for one in await folder.objects(after=None, limit=10)] in ([], [stuck.key])
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_object_that_a_store_refuses_to_delete_is_told_and_keeps_no_other_from_going(
+    bucket: S3Storage, s3_proxy: s3.Proxy, *, together: bool
+) -> None:
+    one, stuck, other = [await an_object(bucket, bytes([i])) for i in range(3)]
+    s3_proxy.locked, s3_proxy.deletes_together = {bucket.path(stuck.key)}, together
+    s3_proxy.restart()
+    (undeleted,) = await bucket.delete([one, stuck, other])
+    assert (undeleted.stored, "It is locked" in undeleted.words) == (stuck, True)
+    assert len(s3_proxy.calls) == (1 if together else 4)
+    assert [one.key for one in await bucket.objects(after=None, limit=10)] == [stuck.key]
+
+
+async def test_a_store_that_does_not_answer_deletes_nothing_and_says_so(
+    bucket: S3Storage, s3_proxy: s3.Proxy
+) -> None:
+    wanted = [await an_object(bucket, bytes([i])) for i in range(3)]
+    s3_proxy.restart(lambda _: s3.Fault.REFUSED)
+    undeleted = await bucket.delete(wanted)
+    assert [one.stored for one in undeleted] == wanted
+    assert all("SlowDown" in one.words for one in undeleted)
+    s3_proxy.restart()
+    assert len(await bucket.objects(after=None, limit=10)) == 3
 
 
 async def test_objects_are_listed_by_key_page_by_page(storage: Storage) -> None:

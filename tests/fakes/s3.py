@@ -45,10 +45,15 @@ def only(failing: int, fault: Fault) -> Callable[[int], Fault | None]:
 
 @dataclass(kw_only=True)
 class Proxy:
-    """`calls` lists what was asked, `fault` says for each, from 1, what becomes of it."""
+    """`calls` lists what was asked, `fault` says for each, from 1, what becomes of it.
+
+    Objects that are `locked` are not deleted; without `deletes_together` that call is unknown.
+    """
 
     upstream: str
     url: str = ""
+    locked: set[str] = field(default_factory=set)
+    deletes_together: bool = True
     fault: Callable[[int], Fault | None] = none_at_all
     calls: list[str] = field(default_factory=list)
 
@@ -65,7 +70,42 @@ class Proxy:
             text = "<Error><Code>SlowDown</Code><Message>Please reduce your rate.</Message></Error>"
             return web.Response(status=503, text=text, content_type="application/xml")
         body = await request.read()
+        if request.method == "POST" and request.query_string == "delete":
+            if not self.deletes_together:
+                text = "<Error><Code>NotImplemented</Code><Message>No.</Message></Error>"
+                return web.Response(status=501, text=text, content_type="application/xml")
+            named = [key for key in _keys(body) if key in self.locked]
+            if named:
+                return await self._partly(request, body, named)
+        if request.method == "DELETE" and self._is_locked(request.path):
+            text = "<Error><Code>AccessDenied</Code><Message>It is locked.</Message></Error>"
+            return web.Response(status=403, text=text, content_type="application/xml")
         return _cut(request) if fault is Fault.CUT else await self._forward(request, body, fault)
+
+    def _is_locked(self, path: str) -> bool:
+        return any(path.endswith(f"/{key}") for key in self.locked)
+
+    async def _partly(
+        self, request: web.Request, body: bytes, refused: list[str]
+    ) -> web.StreamResponse:
+        """Delete what is not locked, and answer as S3 does."""
+        rest = "".join(f"<Object><Key>{k}</Key></Object>" for k in _keys(body) if k not in refused)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                self.upstream + request.rel_url.raw_path_qs,
+                data=f"<Delete>{rest}</Delete>",
+                headers={"Authorization": request.headers["Authorization"]},
+            ) as gone,
+        ):
+            assert gone.status == 200
+        errors = "".join(
+            f"<Error><Key>{key}</Key><Code>AccessDenied</Code>"
+            "<Message>It is locked.</Message></Error>"
+            for key in refused
+        )
+        text = f"<DeleteResult>{errors}</DeleteResult>"
+        return web.Response(text=text, content_type="application/xml")
 
     async def _forward(
         self, request: web.Request, body: bytes, fault: Fault | None
@@ -93,6 +133,10 @@ class Proxy:
                 await answer.write(content)
             await answer.write_eof()
             return answer
+
+
+def _keys(body: bytes) -> list[str]:
+    return re.findall("<Key>(.*?)</Key>", body.decode())
 
 
 _HOP_BY_HOP = {"connection", "transfer-encoding", "server", "date"}

@@ -61,6 +61,16 @@ WORK = {
         INSERT INTO registry.tombstones (storage_key, reason)
         VALUES (gen_random_uuid(), 'cancelled')
         """,
+    "garbage_collected": """
+        INSERT INTO registry.blobs (digest, size_bytes, storage_key)
+        VALUES ('\\x01' || sha256('a'), 1, gen_random_uuid());
+        UPDATE registry.gc_queue SET review_after = now()
+        """,
+    "delays_kept": "UPDATE registry.gc_delays SET delay = interval '1 second'",
+    "untagged_queued": """
+        INSERT INTO registry.project_settings (project_id, untagged_keep_days, untagged_queued_to)
+        SELECT id, 3, 0 FROM access.projects LIMIT 1
+        """,
     "partials_swept": "SELECT 1",  # see `parts`: a file that no row knows
     "endpoint_checks": """
         INSERT INTO jobservice.endpoints (name, kind, url)

@@ -15,6 +15,8 @@ from jobservice.api import metering
 from jobservice.coordination import Rate, RateLimits
 from jobservice.domain import metric
 from jobservice.metrics import Metrics
+from registry.collection import reviewing, sweeping
+from registry.collection.reviewing import Scope
 from registry.http import routes
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
@@ -224,3 +226,29 @@ async def test_what_clients_do_to_manifests_is_counted(database: Database, tmp_p
         if name == metric.ACTIONS.name
     }
     assert counted == {"push": 1, "pull": 2, "untag": 1, "delete": 1}
+
+
+async def test_what_collection_did_and_what_waits_is_told(
+    database: Database, tmp_path: Path
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            """
+            INSERT INTO registry.blobs (digest, size_bytes, storage_key)
+            VALUES ('\\x01' || sha256('a'), 7, gen_random_uuid());
+            INSERT INTO registry.tombstones (storage_key, size_bytes, reason)
+            VALUES (gen_random_uuid(), 5, 'expired');
+            UPDATE registry.gc_queue SET review_after = now()
+            """
+        )
+    await reviewing.review(database, Scope())
+    found = await told(database)
+    assert at(found, "transship_collected_total", kind="blobs") == 1
+    assert at(found, "transship_collected_bytes_total", kind="blobs") == 7
+    assert at(found, "transship_tombstones_bytes", state="waiting") == 7
+    assert at(found, "transship_tombstones_bytes", state="due") == 5
+    await sweeping.sweep(database, FilesystemStorage(tmp_path))
+    found = await told(database)
+    assert at(found, "transship_collected_bytes_total", kind="objects") == 5
+    assert at(found, "transship_tombstones", state="due") == 0
+    assert at(found, "transship_collection_failures_total") == 0

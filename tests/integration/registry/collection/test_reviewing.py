@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from protocol.descriptor import Descriptor
+from protocol.digest import Digest
 from registry.collection import reviewing, sweeping
 from registry.collection.reviewing import Scope
 from registry.storage.filesystem import FilesystemStorage
@@ -67,3 +69,17 @@ async def test_children_of_a_deleted_index_go_but_for_those_that_have_a_tag_or_a
     await yard.collect()
     assert await yard.manifests() == digests_of([tagged, shared, other])
     assert await yard.blobs() == digests_of([*parts("b"), *parts("c")])
+
+
+async def test_the_lease_of_an_upload_ends_with_the_first_manifest_and_head_renews_what_is_free(
+    yard: Yard,
+) -> None:
+    leased = "SELECT bool_or(lease_until > now()) FROM registry.repository_blobs"
+    image = await yard.image("one", "latest")
+    assert await yard.values(leased) == [False]
+    layer = Descriptor(media_type="", digest=Digest.of(parts("one")[1]), size_bytes=12)
+    assert await yard.repository.has_blob(layer)
+    assert await yard.values(leased) == [False]
+    await yard.repository.delete_manifest(Digest.of(image))
+    assert await yard.repository.has_blob(layer)
+    assert await yard.values(leased) == [True]
