@@ -30,6 +30,12 @@ class Event(StrEnum):
     CREATE_POLICY = "create_policy"
     UPDATE_POLICY = "update_policy"
     DELETE_POLICY = "delete_policy"
+    CREATE_RETENTION = "create_retention"
+    UPDATE_RETENTION = "update_retention"
+    DELETE_RETENTION = "delete_retention"
+    # A run that would delete much waits for one of these.
+    APPROVE_RETENTION = "approve_retention"
+    REJECT_RETENTION = "reject_retention"
     CREATE_PROJECT = "create_project"
     UPDATE_PROJECT = "update_project"
     DELETE_PROJECT = "delete_project"

@@ -5,15 +5,18 @@ JobserviceError
 │   └── UnhealthyEndpoint    the registry does not answer, or does not let us in
 ├── NotFound                 what, key
 ├── NameTaken                what, name
+├── SameRules                two rules of a policy say the same: first, second
 ├── Changed                  somebody else changed it meanwhile: what, key
 ├── PreconditionFailed       right request, wrong moment
 │   ├── EndpointInUse
 │   ├── PolicyDisabled
 │   ├── PolicyRunning
 │   ├── CannotRetry
+│   ├── NothingToAnswer
 │   └── StillUnderWay
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
 ├── NotLeading               another worker process leads by now
+├── PlaceGone                what a retention run is about is not there any more: what, name
 ├── EndpointChanged          an execution's registry is not what it was: name, url
 ├── ExecutionStopped         a plan's execution was asked to stop: execution_id
 ├── QueueUnavailable         Redis does not answer; what waits for it is safe in Postgres
@@ -75,6 +78,15 @@ class NameTaken(JobserviceError):
         self.name = name
 
 
+class SameRules(JobserviceError):
+    """Two rules of a policy say the same."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"rules {first} and {second} say the same; leave one of them out")
+        self.first = first
+        self.second = second
+
+
 class Changed(JobserviceError):
     """Somebody else changed it between our reading and our writing."""
 
@@ -104,6 +116,10 @@ class StillUnderWay(PreconditionFailed):
     """It has not ended, so it cannot be done again."""
 
 
+class NothingToAnswer(PreconditionFailed):
+    """Nobody waits for an approval."""
+
+
 class CannotRetry(PreconditionFailed):
     """The execution may not run again at the moment."""
 
@@ -126,6 +142,15 @@ class ExecutionStopped(JobserviceError):
     def __init__(self, execution_id: int) -> None:
         super().__init__(f"execution {execution_id} was asked to stop")
         self.execution_id = execution_id
+
+
+class PlaceGone(JobserviceError):
+    """The project, or the registry, that a run is about was removed."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"the {what} {name} was removed since the run began; nothing is deleted")
+        self.what = what
+        self.name = name
 
 
 class EndpointChanged(JobserviceError):

@@ -96,6 +96,10 @@ class Holding:
             )
         )
 
+    def show(self, text: str) -> None:
+        """Add a line to the task's log as it is, without secrets."""
+        self.log.show(service_logging.redact_text(text))
+
     async def confirm(self) -> None:
         """Return while the lease holds with time to spare, else ask Postgres.
 

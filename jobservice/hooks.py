@@ -15,6 +15,7 @@ from jobservice import hook_targets, unbuilt
 from jobservice.domain.hook import (
     ASKED_FOR,
     OF_ARTIFACTS,
+    OF_PROJECTS,
     EventType,
     Hook,
     HookSettings,
@@ -276,11 +277,12 @@ def _problems(wanted: Wanted) -> Iterator[str]:
 
 
 def _project_problems(wanted: Wanted) -> Iterator[str]:
-    others = [one for one in wanted.event_types or () if _is_known(one) and one not in OF_ARTIFACTS]
+    types = wanted.event_types or ()
+    others = [one for one in types if _is_known(one) and one not in OF_PROJECTS]
     if others:
         yield (
-            f"event_types: {', '.join(others)}: hooks of a project hear of its artifacts only; make"
-            " one of the whole installation (/system/webhook/policies)"
+            f"event_types: {', '.join(others)}: hooks of a project hear of what happens in it"
+            " only; make one of the whole installation (/system/webhook/policies)"
         )
 
 

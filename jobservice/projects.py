@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from access import audit, projects
 from access.identity import Principal
 from access.projects import Project
-from database.pool import Database
+from database.pool import Connection, Database
 from jobservice.domain.listing import Listing, Rows
 from jobservice.store import projects as project_rows
+from jobservice.store import retentions as retention_rows
 from registry.service import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectView:
+    """A project, how many repositories it has, and its retention policy if there is one."""
+
+    project: Project
+    repositories: int
+    retention_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,23 +31,18 @@ class Projects:
     database: Database
     registry: Registry
 
-    async def page(self, listing: Listing) -> Rows[tuple[Project, int]]:
-        """Return one page of projects, each with the number of its repositories.
-
-        Fields are named as in store.projects.COLUMNS.
-        """
+    async def page(self, listing: Listing) -> Rows[ProjectView]:
+        """Return one page of projects; fields are named as in store.projects.COLUMNS."""
         async with self.database.connection() as connection:
             found = await project_rows.page(connection, listing)
-            counts = await project_rows.repositories(connection, [p.id for p in found.items])
-        items = tuple((project, counts.get(project.id, 0)) for project in found.items)
+            items = await _views(connection, found.items)
         return Rows(items=items, total=found.total, before=found.before, after=found.after)
 
-    async def get(self, key: str | int) -> tuple[Project, int]:
-        """Return a project and the number of its repositories; raise ProjectNotFound."""
+    async def get(self, key: str | int) -> ProjectView:
+        """Return a project; raise ProjectNotFound."""
         async with self.database.connection() as connection:
-            found = await projects.get(connection, key)
-            counts = await project_rows.repositories(connection, [found.id])
-        return found, counts.get(found.id, 0)
+            [view] = await _views(connection, [await projects.get(connection, key)])
+        return view
 
     async def create(self, name: str, *, public: bool, owner: Principal) -> Project:
         """Make a project; raise InvalidProjectName, ProjectExists."""
@@ -64,5 +70,18 @@ class Projects:
 
     async def delete(self, key: str | int) -> None:
         """Remove a project that no repository is in; raise ProjectNotFound, ProjectNotEmpty."""
-        found, _ = await self.get(key)
-        await self.registry.delete_project(found)
+        await self.registry.delete_project((await self.get(key)).project)
+
+
+async def _views(connection: Connection, found: Sequence[Project]) -> tuple[ProjectView, ...]:
+    ids = [project.id for project in found]
+    counts = await project_rows.repositories(connection, ids)
+    policies = await retention_rows.of_projects(connection, ids)
+    return tuple(
+        ProjectView(
+            project=project,
+            repositories=counts.get(project.id, 0),
+            retention_id=policies.get(project.id),
+        )
+        for project in found
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jobservice import policy_starts
+from jobservice.domain.retention import VENDOR_TYPE
 from jobservice.maintenance.scheduler import Starter
 from jobservice.purges import PURGES
+from jobservice.retention_starts import ScheduledRetention
 
 
 def build() -> Mapping[str, Starter]:
@@ -14,4 +16,5 @@ def build() -> Mapping[str, Starter]:
     return {
         policy_starts.VENDOR_TYPE: policy_starts.ScheduledPolicies(),
         PURGES.vendor_type: PURGES,
+        VENDOR_TYPE: ScheduledRetention(),
     }

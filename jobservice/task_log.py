@@ -33,7 +33,12 @@ def line(event: Mapping[str, Any]) -> str:
     facts = " ".join(f"{key}={_cut(value)}" for key, value in event.items() if key not in _HIDDEN)
     level = str(event.get("level", "info")).upper()
     head = f"{event.get('timestamp', '')} {level:7} {_cut(event['event'])}"
-    text = f"{head} {facts}".rstrip()[: LINE_LIMIT + 1].translate(_CONTROL)
+    return printable(f"{head} {facts}")
+
+
+def printable(text: str) -> str:
+    """Return a line that is one line, not too long, and does nothing to a terminal."""
+    text = text.rstrip()[: LINE_LIMIT + 1].translate(_CONTROL)
     # What utf-8 cannot hold.
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}… (cut)"
@@ -55,9 +60,16 @@ class TaskLog:
 
     def write(self, event: Mapping[str, Any]) -> None:
         """Add a line; the last one that fits says that the rest is missing."""
-        if self._left_bytes <= 0:
-            return
-        text = line(event) + "\n"
+        if self._left_bytes > 0:
+            self._add(line(event))
+
+    def show(self, text: str) -> None:
+        """Add a line as it is, for what people read from top to bottom."""
+        if self._left_bytes > 0:
+            self._add(printable(text))
+
+    def _add(self, printed: str) -> None:
+        text = printed + "\n"
         self._left_bytes -= len(text.encode())
         if self._left_bytes <= 0:
             text = f"the log is cut here: it reached {LIMIT_BYTES} bytes\n"

@@ -22,7 +22,6 @@ REFUSED: tuple[tuple[str, frozenset[Any]], ...] = (
                 "SCANNING_COMPLETED",
                 "SCANNING_FAILED",
                 "SCANNING_STOPPED",
-                "TAG_RETENTION",
             }
         ),
     ),
@@ -37,7 +36,6 @@ NEUTRAL_PROJECT_VALUES: Mapping[str, frozenset[Any]] = {
     "metadata.auto_scan": frozenset({"", "false"}),
     "metadata.auto_sbom_generation": frozenset({"", "false"}),
     "metadata.reuse_sys_cve_allowlist": frozenset({"", "true"}),
-    "metadata.retention_id": frozenset({""}),
     "metadata.proxy_speed_kb": frozenset({"", "-1"}),
     "metadata.max_upstream_conn": frozenset({"", "-1"}),
     "metadata.proxy_cache_local_on_not_found": frozenset({"", "false"}),

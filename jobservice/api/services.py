@@ -12,6 +12,7 @@ from jobservice.following import Follower
 from jobservice.health import Health
 from jobservice.hooks import Hooks
 from jobservice.immutable_rules import ImmutableRules
+from jobservice.jobs.retention_places import Places
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
 from jobservice.projects import Projects
@@ -43,4 +44,5 @@ class Services:
     health: Health
     installation: Installation
     registry: Registry
+    places: Places
     rates: RateLimits | None = None

@@ -1,8 +1,13 @@
-"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""Answers that go on: server-sent events, and long texts that are made while they are sent.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final
 
 import orjson
@@ -17,6 +22,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 RETRY_MILLISECONDS: Final = 2_000
 LAST_EVENT_ID: Final = "Last-Event-ID"
 MEDIA_TYPE: Final = "text/event-stream"
+PIECE_CHARACTERS: Final = 64 * 1024
 
 
 class Stream:
@@ -57,6 +63,50 @@ class Stream:
 
     async def _write(self, text: str) -> None:
         await self.response.write(text.encode())
+
+
+async def text(
+    call: Call[Any, Any, Any], pieces: AsyncGenerator[str, None], *, media_type: str
+) -> web.StreamResponse:
+    """Answer with a text that is made while it is sent.
+
+    What is raised before the first piece is answered as any error is. After that nothing but a
+    connection that breaks off can say that the rest is missing.
+    """
+    async with aclosing(pieces):
+        first = await anext(pieces)
+        context = structlog.contextvars.get_contextvars()
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": f"{media_type}; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Request-Id": str(context.get("request_id", "")),
+            }
+        )
+        await response.prepare(call.request)
+        try:
+            await _send_all(response, first, pieces)
+        except ConnectionError:
+            pass  # the client is gone
+        except Exception:
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            raise
+    return response
+
+
+async def _send_all(
+    response: web.StreamResponse, first: str, pieces: AsyncGenerator[str, None]
+) -> None:
+    waiting, size = [first], len(first)
+    async for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE_CHARACTERS:
+            await response.write("".join(waiting).encode())
+            waiting, size = [], 0
+    await response.write("".join(waiting).encode())
+    await response.write_eof()
 
 
 def last_place(request: web.Request) -> Place | None:

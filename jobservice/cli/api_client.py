@@ -102,7 +102,21 @@ class ApiClient:
     ) -> AsyncIterator[Answer]:
         """Open an answer that goes on, to be read as it comes; raise ServerError."""
         request = self._request("GET", path, query, None)
-        request = replace(request, headers={**request.headers, **headers})
+        async with self._open(replace(request, headers={**request.headers, **headers})) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def told(
+        self, path: str, *, query: Mapping[str, object], body: Json | None
+    ) -> AsyncIterator[Answer]:
+        """Open a long answer, to be read as it comes: to a GET, or with a body to a POST."""
+        async with self._open(
+            self._request("GET" if body is None else "POST", path, query, body)
+        ) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _open(self, request: Request) -> AsyncIterator[Answer]:
         async with await self.transport.send(request) as answer:
             if answer.status >= FIRST_ERROR:
                 content = await answer.read(ANSWER_LIMIT_BYTES)

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "workers": "jobservice.cli.workers",
     "event": "jobservice.cli.event",
     "schedule": "jobservice.cli.schedule",
+    "retention": "jobservice.cli.retention",
     "project": "jobservice.cli.project",
     "hook": "jobservice.cli.hook",
     "audit": "jobservice.cli.audit",

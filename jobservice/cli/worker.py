@@ -16,6 +16,7 @@ from jobservice.hook_secrets import HookSecrets
 from jobservice.jobs import catalogue, hook_delivery
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
+from jobservice.jobs.retention_places import Places
 from jobservice.store.sweeping import Keep
 
 CONNECTIONS = 10
@@ -62,7 +63,8 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         registries = Registries(parts.database, parts.connector, rates)
         messages = HookDelivery(parts.database, parts.hook_transport, HookSecrets(parts.keyring))
         try:
-            job_types = catalogue.build(parts.database, registries, messages)
+            places = Places(parts.database, parts.registry)
+            job_types = catalogue.build(parts.database, registries, messages, places)
             await working.work(
                 setup,
                 parts.database,

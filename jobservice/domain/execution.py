@@ -31,7 +31,8 @@ class NewExecution:
     The run follows `snapshot` alone, which holds no secrets. With `single_active` it is refused
     while another such execution of the policy is unfinished. The plan runs in `plan_zone`, the rest
     in `zone`. `endpoint_ids` are the registries that tasks talk to, `destination_id` the one they
-    write to: limits and pauses are theirs.
+    write to: limits and pauses are theirs. `vendor_id` is what it belongs to where that is no
+    replication policy.
     """
 
     vendor_type: str
@@ -47,6 +48,7 @@ class NewExecution:
     destination_id: int | None = None
     priority: int = 0
     started_by: str = ""
+    vendor_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Execution:
     ended_at: datetime | None
     stop_requested_at: datetime | None
     plan_ended: bool = False
+    vendor_id: int | None = None
 
     @property
     def in_progress(self) -> int:

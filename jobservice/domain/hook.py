@@ -17,6 +17,8 @@ class EventType(StrEnum):
     PULL_ARTIFACT = "PULL_ARTIFACT"
     DELETE_ARTIFACT = "DELETE_ARTIFACT"
     DELETE_TAG = "DELETE_TAG"
+    TAG_RETENTION = "TAG_RETENTION"
+    RETENTION_APPROVAL = "RETENTION_APPROVAL"
     REPLICATION = "REPLICATION"
     EXECUTION = "EXECUTION"
     SCHEDULE_OVERDUE = "SCHEDULE_OVERDUE"
@@ -39,15 +41,17 @@ class PayloadFormat(StrEnum):
     DISTRIBUTION = "Distribution"
 
 
-# What happens to artifacts of this registry: a project's hooks hear of nothing else.
+# What happens to artifacts of this registry.
 OF_ARTIFACTS: Final = (
     EventType.PUSH_ARTIFACT,
     EventType.PULL_ARTIFACT,
     EventType.DELETE_ARTIFACT,
     EventType.DELETE_TAG,
 )
+# What a project's hooks hear of.
+OF_PROJECTS: Final = (*OF_ARTIFACTS, EventType.TAG_RETENTION, EventType.RETENTION_APPROVAL)
 ASKED_FOR: Final = (
-    *OF_ARTIFACTS,
+    *OF_PROJECTS,
     EventType.REPLICATION,
     EventType.EXECUTION,
     EventType.SCHEDULE_OVERDUE,

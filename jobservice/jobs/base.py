@@ -73,6 +73,10 @@ class Run(Protocol):
         """Add a line to the task's log alone, not to the process's."""
         ...
 
+    def show(self, text: str) -> None:
+        """Add a line to the task's log as it is: no time, no level."""
+        ...
+
     async def confirm(self) -> None:
         """Return if the task is surely still ours; await it before every visible write.
 

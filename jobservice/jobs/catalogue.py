@@ -16,6 +16,9 @@ from jobservice.jobs.replication_deletion_plan import ReplicationDeletionPlan
 from jobservice.jobs.replication_event_plan import ReplicationEventPlan
 from jobservice.jobs.replication_plan import ReplicationPlan
 from jobservice.jobs.replication_transfer import ReplicationTransfer
+from jobservice.jobs.retention import Retention
+from jobservice.jobs.retention_places import Places
+from jobservice.jobs.retention_plan import RetentionPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,7 @@ class Parts:
     database: Database
     registries: Registries
     messages: HookDelivery | None
+    places: Places | None
 
 
 CATALOGUE: Final[Mapping[type[JobType], Callable[[Parts], JobType | None]]] = {
@@ -37,15 +41,25 @@ CATALOGUE: Final[Mapping[type[JobType], Callable[[Parts], JobType | None]]] = {
     ReplicationDeletion: lambda parts: ReplicationDeletion(parts.registries),
     AuditPurge: lambda parts: AuditPurge(parts.database),
     HookDelivery: lambda parts: parts.messages,
+    RetentionPlan: lambda parts: (
+        RetentionPlan(parts.database, parts.places) if parts.places else None
+    ),
+    Retention: lambda parts: Retention(parts.database, parts.places) if parts.places else None,
 }
 # To ask a job type for its rules without building it.
 KNOWN: Final[Mapping[str, type[JobType]]] = {one.name: one for one in CATALOGUE}
 
 
 def build(
-    database: Database, registries: Registries, messages: HookDelivery | None = None
+    database: Database,
+    registries: Registries,
+    messages: HookDelivery | None = None,
+    places: Places | None = None,
 ) -> Mapping[str, JobType]:
-    """Return the job types by name; without `messages` hooks are left to other workers."""
-    parts = Parts(database=database, registries=registries, messages=messages)
+    """Return the job types by name.
+
+    Without `messages` hooks are left to other workers, without `places` retention.
+    """
+    parts = Parts(database=database, registries=registries, messages=messages, places=places)
     made = (make(parts) for make in CATALOGUE.values())
     return {one.name: one for one in made if one is not None}

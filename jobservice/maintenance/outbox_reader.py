@@ -9,7 +9,7 @@ out of their order.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -18,7 +18,7 @@ from database.pool import Connection, Database
 from jobservice import logging as service_logging
 from jobservice.domain.change import EventPolicy
 from jobservice.domain.hook import EventType, Hook, Subject
-from jobservice.domain.hook_payloads import artifacts, message, notices, runs
+from jobservice.domain.hook_payloads import artifacts, message, notices, retention, runs
 from jobservice.domain.hook_payloads.artifacts import Surroundings
 from jobservice.domain.hook_payloads.event import Event
 from jobservice.maintenance.service import Service
@@ -34,6 +34,12 @@ from registry.metadata import repositories
 # Pushes ring no bell: notifications would make their commits wait for each other.
 POLL_SECONDS: Final = 1.0
 _AT_ONCE: Final = 100
+# What is not the end of an execution or a task.
+OF_THEIR_OWN: Final[Mapping[str, EventType]] = {
+    Kind.SCHEDULE_OVERDUE: EventType.SCHEDULE_OVERDUE,
+    Kind.TAG_RETENTION: EventType.TAG_RETENTION,
+    Kind.RETENTION_APPROVAL: EventType.RETENTION_APPROVAL,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +109,27 @@ class OutboxReader:
         about = _subject(row, facts)
         if row.kind == Kind.SCHEDULE_OVERDUE:
             return notices.overdue(row.event_id, row.occurred_at, facts, project_id=row.project_id)
+        if row.kind == Kind.RETENTION_APPROVAL:
+            return retention.approval_wanted(
+                row.event_id, row.occurred_at, facts, project_id=row.project_id
+            )
+        if row.kind == Kind.TAG_RETENTION:
+            return await self._retention_event(connection, row, facts)
         known = await outbox.background(connection, row, external_url=self._external_url)
         return runs.event(row.event_id, about, row.occurred_at, facts, known)
+
+    async def _retention_event(
+        self, connection: Connection, row: Row, facts: dict[str, Any]
+    ) -> Event:
+        run = await outbox.run_of(connection, facts["execution_id"])
+        return retention.finished(
+            row.event_id,
+            row.occurred_at,
+            {**facts, "started_by": run.started_by},
+            project_id=row.project_id,
+            snapshot=run.snapshot,
+            external_url=self._external_url,
+        )
 
     async def _spread(
         self,
@@ -159,7 +184,7 @@ async def _deliver(connection: Connection, event: Event, wanting: Sequence[Hook]
 
 
 def _subject(row: Row, facts: dict[str, Any]) -> Subject:
-    if row.kind == Kind.SCHEDULE_OVERDUE:
-        return Subject(type=EventType.SCHEDULE_OVERDUE, project_id=row.project_id)
+    if row.kind in OF_THEIR_OWN:
+        return Subject(type=OF_THEIR_OWN[row.kind], project_id=row.project_id)
     is_task = row.kind == Kind.TASK_ENDED
     return runs.subject(facts, project_id=row.project_id, is_task=is_task)

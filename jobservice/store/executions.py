@@ -34,8 +34,8 @@ COLUMNS = {
 }
 
 SELECT = """
-SELECT id, vendor_type, policy_id, trigger, status, status_text, total, succeeded, failed, stopped,
-       unchanged, created_at, started_at, ended_at, stop_requested_at,
+SELECT id, vendor_type, policy_id, vendor_id, trigger, status, status_text, total, succeeded,
+       failed, stopped, unchanged, created_at, started_at, ended_at, stop_requested_at,
        plan_status IS NOT NULL AS plan_ended
 FROM jobservice.executions
 """
@@ -95,8 +95,8 @@ INSERT = f"""
 WITH execution AS (
     INSERT INTO jobservice.executions
         (vendor_type, policy_id, trigger, policy_snapshot, single_active, project_id, zone,
-         priority, started_by, endpoint_ids, destination_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12)
+         priority, started_by, endpoint_ids, destination_id, vendor_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12, $14)
     RETURNING id
 ), plan AS (
     INSERT INTO jobservice.tasks (execution_id, job_type, is_plan, queue, zone, priority)
@@ -127,6 +127,7 @@ async def insert(connection: Connection, new: NewExecution) -> int:
             list(new.endpoint_ids),
             new.destination_id,
             new.plan_zone,
+            new.vendor_id,
         )
     except asyncpg.UniqueViolationError as error:
         raise PolicyRunning(
@@ -160,6 +161,22 @@ async def scheduled_and_waiting(
     """Return an execution of a vendor, or of its policy, that a schedule started and that waits."""
     found: int | None = await connection.fetchval(SCHEDULED_AND_WAITING, vendor_type, policy_id)
     return found
+
+
+UNFINISHED_OF_VENDOR = """
+SELECT id FROM jobservice.executions
+WHERE vendor_type = $1 AND vendor_id = $2 AND ended_at IS NULL
+  AND ($3::text IS NULL OR trigger = $3)
+ORDER BY id LIMIT 5
+"""
+
+
+async def unfinished_of_vendor(
+    connection: Connection, vendor_type: str, vendor_id: int, trigger: TriggerKind | None = None
+) -> tuple[int, ...]:
+    """Return up to five unfinished executions of a vendor, of one trigger or of all."""
+    rows = await connection.fetch(UNFINISHED_OF_VENDOR, vendor_type, vendor_id, trigger)
+    return tuple(row["id"] for row in rows)
 
 
 def _execution(row: Any) -> Execution:

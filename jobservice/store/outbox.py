@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,8 @@ class Kind(StrEnum):
     EXECUTION_ENDED = "execution_ended"
     TASK_ENDED = "task_ended"
     SCHEDULE_OVERDUE = "schedule_overdue"
+    TAG_RETENTION = "tag_retention"
+    RETENTION_APPROVAL = "retention_approval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,19 @@ async def postpone(connection: Connection, row: Row) -> None:
     await connection.execute(POSTPONE, row.id)
 
 
+ADD = f"""
+INSERT INTO jobservice.outbox (kind, project_id, facts) VALUES ($1, $2, $3)
+RETURNING pg_notify('{OUTBOX_CHANNEL}', '')
+"""  # noqa: S608  a constant of this module
+
+
+async def add(
+    connection: Connection, kind: Kind, project_id: int | None, facts: Mapping[str, Any]
+) -> None:
+    """Add something that happened, as part of the open transaction."""
+    await connection.fetchrow(ADD, kind, project_id, dict(facts))
+
+
 # What is told is remembered by the next fire time: it moves on with every one that passes.
 ADD_OVERDUE = f"""
 WITH told AS (
@@ -122,6 +137,25 @@ LATERAL (SELECT id, status, parameters, error FROM jobservice.tasks
          ORDER BY id LIMIT {_ARTIFACTS}) AS task
 ORDER BY task.id
 """  # noqa: S608  a constant of this module
+
+
+RUN_OF = """
+SELECT policy_snapshot AS snapshot, started_by FROM jobservice.executions WHERE id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What an execution follows, and who started it; nothing once it is forgotten."""
+
+    snapshot: Mapping[str, Any] = field(default_factory=dict)
+    started_by: str = ""
+
+
+async def run_of(connection: Connection, execution_id: int) -> Run:
+    """Return what is known of an execution that an event is about."""
+    row = await connection.fetchrow(RUN_OF, execution_id)
+    return Run(**row) if row else Run()
 
 
 async def background(connection: Connection, row: Row, *, external_url: str) -> Background:

@@ -76,6 +76,30 @@ async def page(connection: Connection, *, after: str, limit: int) -> Sequence[st
     return [row["name"] for row in await connection.fetch(PAGE, after, limit)]
 
 
+HAS_PROJECT = "SELECT EXISTS (SELECT FROM access.projects WHERE id = $1)"
+
+
+async def has_project(connection: Connection, project_id: int) -> bool:
+    """Say whether a project is there."""
+    return bool(await connection.fetchval(HAS_PROJECT, project_id))
+
+
+PAGE_OF_PROJECT = """
+SELECT r.name FROM registry.repositories r
+WHERE r.project_id = $1 AND r.name > $2
+  AND EXISTS (SELECT FROM registry.manifests m WHERE m.repository_id = r.id)
+ORDER BY r.name LIMIT $3
+"""
+
+
+async def page_of_project(
+    connection: Connection, project_id: int, *, after: str, limit: int
+) -> Sequence[str]:
+    """Return names of a project's repositories that hold something, in bytewise order."""
+    rows = await connection.fetch(PAGE_OF_PROJECT, project_id, after, limit)
+    return [row["name"] for row in rows]
+
+
 COUNT_IN_PROJECT = """
 SELECT count(*) FROM registry.repositories r JOIN access.projects p ON p.id = r.project_id
 WHERE p.name = $1 AND EXISTS (SELECT FROM registry.manifests m WHERE m.repository_id = r.id)

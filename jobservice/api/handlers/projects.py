@@ -32,7 +32,7 @@ async def list_projects(call: Call[Nothing, models.ProjectListQuery, Nothing]) -
     scope = harbor.conditions(call.query, call.principal)
     asked = listing.asked(call, FIELDS, *scope, by="name")
     found = await call.services.projects.page(asked)
-    return listing.answer(call, asked, found, lambda one: harbor.project(*one, call.principal))
+    return listing.answer(call, asked, found, lambda one: harbor.project(one, call.principal))
 
 
 async def head_project(call: Call[Nothing, models.ProjectHeadQuery, Nothing]) -> web.Response:
@@ -51,18 +51,18 @@ async def create_project(call: Call[Nothing, Nothing, models.ProjectReq]) -> web
 
 async def get_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> web.Response:
     """Show a project."""
-    found, repositories = await call.services.projects.get(_key(call))
-    return answering.json(harbor.project(found, repositories, call.principal))
+    found = await call.services.projects.get(_key(call))
+    return answering.json(harbor.project(found, call.principal))
 
 
 async def update_project(
     call: Call[models.ProjectPath, Nothing, models.ProjectReq],
 ) -> web.Response:
     """Change who may read a project."""
-    found, _ = await call.services.projects.get(_key(call))
+    found = await call.services.projects.get(_key(call))
     public = harbor.changed(found, call.body)
     if public is not None:
-        await call.services.projects.set_public(found.id, public=public)
+        await call.services.projects.set_public(found.project.id, public=public)
     return web.Response()
 
 

@@ -169,7 +169,7 @@ async def _hooks(call: Call[Any, Any, Any]) -> Hooks:
     if not isinstance(call.path, ProjectPath):
         return hooks
     key = projects.key(call.path.project_name_or_id, call.request.headers)
-    project, _ = await call.services.projects.get(key)
+    project = (await call.services.projects.get(key)).project
     return hooks.of_project(project.id)
 
 

@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from access.identity import Principal
-from access.projects import Project
 from jobservice import unbuilt
 from jobservice.api.models import project as models
 from jobservice.domain.listing import Condition, Contains, Equals
 from jobservice.errors import InvalidRequest
+from jobservice.projects import ProjectView
 
 # Harbor's number for the role of a project's administrator.
 ADMINISTRATOR_ROLE = 1
 IS_NAME = "X-Is-Resource-Name"
 TRUE = "true"
+RETENTION = "metadata.retention_id"
 
 
-def project(found: Project, repositories: int, viewer: Principal) -> models.Project:
-    """Show a project with the number of its repositories."""
+def project(view: ProjectView, viewer: Principal) -> models.Project:
+    """Show a project."""
+    found = view.project
     role = ADMINISTRATOR_ROLE if viewer.is_sysadmin else 0
     return models.Project(
         project_id=found.id,
@@ -33,8 +35,11 @@ def project(found: Project, repositories: int, viewer: Principal) -> models.Proj
         togglable=viewer.is_sysadmin,
         current_user_role_id=role,
         current_user_role_ids=[role],
-        repo_count=repositories,
-        metadata=models.ProjectMetadata(public="true" if found.public else "false"),
+        repo_count=view.repositories,
+        metadata=models.ProjectMetadata(
+            public="true" if found.public else "false",
+            retention_id=str(view.retention_id) if view.retention_id else None,
+        ),
     )
 
 
@@ -44,16 +49,23 @@ def asked_for(body: models.ProjectReq) -> tuple[str, bool]:
     return body.project_name or "", bool(public)
 
 
-def changed(found: Project, body: models.ProjectReq) -> bool | None:
+def changed(view: ProjectView, body: models.ProjectReq) -> bool | None:
     """Read whether the project is to be public, None to leave it; raise InvalidRequest."""
-    renamed = body.project_name not in {None, "", found.name}
-    return _public(body, ["project_name: a project keeps its name"] if renamed else [])
+    renamed = body.project_name not in {None, "", view.project.name}
+    problems = ["project_name: a project keeps its name"] if renamed else []
+    return _public(body, problems, retention_id=view.retention_id)
 
 
-def _public(body: models.ProjectReq, problems: list[str]) -> bool | None:
+def _public(
+    body: models.ProjectReq, problems: list[str], *, retention_id: int | None = None
+) -> bool | None:
     """Read who may read it; raise InvalidRequest with this and every other problem."""
     public = body.metadata.public if body.metadata else None
-    problems = [*problems, *_public_problems(public), *unbuilt.project_problems(_said(body))]
+    said = _said(body)
+    found = said.pop(RETENTION, "")
+    if found not in {"", str(retention_id)}:
+        problems.append(f"{RETENTION}: {found!r} is not its retention policy; POST /retentions")
+    problems = [*problems, *_public_problems(public), *unbuilt.project_problems(said)]
     if problems:
         raise InvalidRequest(problems)
     return body.public if public is None else public == "true"

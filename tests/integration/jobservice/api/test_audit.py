@@ -10,7 +10,7 @@ from tests.fakes.registry.server import FakeRegistry
 from tests.integration.jobservice.api.caller import Caller
 
 # What is posted and changes nothing.
-ONLY_ASKED = {"pingRegistry"}
+ONLY_ASKED = {"pingRegistry", "previewUnsavedRetention"}
 
 
 async def rows(database: Database) -> list[Any]:

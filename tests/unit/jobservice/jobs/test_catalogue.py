@@ -13,6 +13,9 @@ from jobservice.jobs import catalogue
 from jobservice.jobs.base import JobType
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
+from jobservice.jobs.retention import Retention
+from jobservice.jobs.retention_places import Places
+from jobservice.jobs.retention_plan import RetentionPlan
 
 NOTHING = cast("Database", None)
 
@@ -33,6 +36,8 @@ def test_every_job_type_is_in_the_catalogue() -> None:
 def test_a_worker_runs_what_the_api_knows() -> None:
     registries = cast("Registries", None)
     messages = HookDelivery.__new__(HookDelivery)
-    built = catalogue.build(NOTHING, registries, messages)
+    places = Places.__new__(Places)
+    built = catalogue.build(NOTHING, registries, messages, places)
     assert {name: type(one) for name, one in built.items()} == dict(catalogue.KNOWN)
-    assert set(catalogue.KNOWN) - set(catalogue.build(NOTHING, registries)) == {HookDelivery.name}
+    left = set(catalogue.KNOWN) - set(catalogue.build(NOTHING, registries))
+    assert left == {HookDelivery.name, RetentionPlan.name, Retention.name}

@@ -1,0 +1,361 @@
+"""`transship retention`: which tags stay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+import yaml
+
+from jobservice.cli import api_client, printing, retention_watching, timing
+from jobservice.cli.api_client import ApiClient, Json, ServerError
+from jobservice.cli.errors import CommandError, UsageError
+from jobservice.cli.exit_codes import ExitCode
+
+PATH: Final = "/retentions"
+COLUMNS: Final = {
+    "ID": "id",
+    "PROJECT": "project",
+    "RULES": "count",
+    "CRON": "trigger.settings.cron",
+    "SCOPE": "transship.scope",
+}
+HISTORY: Final = {
+    "ID": "id",
+    "STATUS": "status",
+    "TRIGGER": "trigger",
+    "DRY RUN": "dry_run",
+    "REPOSITORIES": "transship.repositories",
+    "STARTED": "start_time",
+    "ENDED": "end_time",
+    "NOTE": "note",
+}
+TASKS: Final = {
+    "TASK": "id",
+    "REPOSITORY": "transship.repository",
+    "STATUS": "status",
+    "TOTAL": "total",
+    "RETAINED": "retained",
+    "DELETED": "transship.deleted",
+    "REFUSED": "transship.refused",
+    "ERROR": "transship.error",
+}
+FORMATS: Final = ("table", "json", "csv", "html")
+_KNOWN: Final = frozenset({"id", "algorithm", "rules", "trigger", "scope", "transship"})
+_UNIT: Final = 1024
+
+Result = TypeVar("Result")
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which tags stay.")
+Name = Annotated[str, typer.Argument(metavar="PROJECT|ID", help="A project, or a policy's number.")]
+Execution = Annotated[int | None, typer.Argument(metavar="EXECUTION", min=1)]
+
+
+def _asked(ask: Callable[[ApiClient], Awaitable[Result]]) -> Result:
+    async def connected() -> Result:
+        async with api_client.connected() as client:
+            return await ask(client)
+
+    return asyncio.run(connected())
+
+
+async def _policy(client: ApiClient, name: str) -> Json:
+    """Return a policy by its project's name, or by its number; raise ServerError."""
+    found = await _policy_or_none(client, name)
+    if found is None:
+        raise ServerError(f"project {name} has no retention policy", status=404)
+    return found
+
+
+async def _policy_or_none(client: ApiClient, name: str) -> Json | None:
+    if name.isdecimal():
+        numbered: Json = await client.get(f"{PATH}/{name}")
+        return numbered
+    project = await client.get(f"/projects/{api_client.segment(name)}")
+    identity = (project.get("metadata") or {}).get("retention_id")
+    if not identity:
+        return None
+    found: Json = await client.get(f"{PATH}/{identity}")
+    return found
+
+
+async def _executions(client: ApiClient, name: str) -> str:
+    return f"{PATH}/{(await _policy(client, name))['id']}/executions"
+
+
+@app.command("list")
+def list_policies(*, as_json: printing.AsJson = False) -> None:
+    """Show every policy."""
+
+    async def ask(client: ApiClient) -> list[Json]:
+        found = await client.listed(PATH)
+        if found and not as_json:
+            projects = await client.listed("/projects")
+            names = {project["project_id"]: project["name"] for project in projects}
+            for policy in found:
+                policy["project"] = names.get(policy["scope"].get("ref"), "")
+                policy["count"] = len(policy["rules"]) + len(policy["transship"]["rules"])
+        return found
+
+    printing.rows(_asked(ask), COLUMNS, machine=as_json)
+
+
+@app.command()
+def show(name: Name, *, as_json: printing.AsJson = False) -> None:
+    """Show the policy of a project."""
+    found = _asked(lambda client: _policy(client, name))
+    if as_json:
+        printing.as_json(found)
+        return
+    rules, own = found.pop("rules"), found["transship"].pop("rules")
+    printing.details(found, machine=False)
+    for number, rule in enumerate(rules, 1):
+        printing.line(f"rule {number}: {json.dumps(rule, ensure_ascii=False)}")
+    for number, rule in enumerate(own, 1):
+        printing.line(f"transship rule {number}: {json.dumps(rule, ensure_ascii=False)}")
+
+
+@app.command("set")
+def set_policy(
+    project: Annotated[str, typer.Argument(metavar="PROJECT")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML or JSON; - is stdin.")],
+    *,
+    every: timing.Every = "",
+    cron: timing.Cron = "",
+    as_json: printing.AsJson = False,
+) -> None:
+    """Give a project the policy of a file, in place of the one it has."""
+    body = _read(file)
+    if said := timing.expression(every, cron):
+        body["trigger"] = {"kind": "Schedule", "settings": {"cron": said}}
+
+    async def ask(client: ApiClient) -> Json:
+        about = await client.get(f"/projects/{api_client.segment(project)}")
+        body["scope"] = {"level": "project", "ref": about["project_id"]}
+        before = await _policy_or_none(client, project)
+        if before is None:
+            identity = await client.create(PATH, body)
+        else:
+            identity = str(before["id"])
+            await client.send("PUT", f"{PATH}/{identity}", body=body)
+        found: Json = await client.get(f"{PATH}/{identity}")
+        return found
+
+    found = _asked(ask)
+    if as_json:
+        printing.as_json(found)
+        return
+    when = found["trigger"]["settings"].get("cron") or "by hand only"
+    printing.line(f"project {project} has retention policy {found['id']}; it runs: {when}")
+
+
+@app.command()
+def delete(name: Name, *, as_json: printing.AsJson = False) -> None:
+    """Remove a policy; what its runs deleted stays deleted."""
+
+    async def ask(client: ApiClient) -> Json:
+        found = await _policy(client, name)
+        await client.send("DELETE", f"{PATH}/{found['id']}")
+        return found
+
+    found = _asked(ask)
+    if as_json:
+        printing.as_json({"id": found["id"]})
+    else:
+        printing.line(f"retention policy {found['id']} is removed")
+
+
+@app.command()
+def preview(
+    name: Name,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Not the saved policy, but this one.")
+    ] = None,
+    shape: Annotated[
+        str, typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+    ] = "table",
+    as_json: printing.AsJson = False,
+) -> None:
+    """Show what a run would delete, why, and what that frees; nothing is deleted."""
+    if shape not in FORMATS:
+        raise UsageError(f"--format {shape}: choose {', '.join(FORMATS)}")
+    wanted = "json" if as_json else shape
+    told = "csv" if wanted == "table" else wanted
+
+    async def ask(client: ApiClient) -> None:
+        if file is None:
+            path, body = f"{PATH}/{(await _policy(client, name))['id']}/preview", None
+        else:
+            about = await client.get(f"/projects/{api_client.segment(name)}")
+            body = {**_read(file), "scope": {"level": "project", "ref": about["project_id"]}}
+            path = f"{PATH}/preview"
+        async with client.told(path, query={"format": told}, body=body) as answer:
+            if wanted == "table":
+                await retention_watching.show_table(answer.chunks())
+                return
+            async for chunk in answer.chunks():
+                sys.stdout.buffer.write(chunk)
+            sys.stdout.flush()
+
+    _asked(ask)
+
+
+@app.command()
+def run(
+    name: Name,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write down what would go; delete nothing.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until it ends.")] = False,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Start a run now; without --dry-run that approves of everything it deletes."""
+
+    async def ask(client: ApiClient) -> Json:
+        path = await _executions(client, name)
+        identity = await client.create(path, {"dry_run": dry_run})
+        if watch:
+            return await retention_watching.until_it_ends(client, path, identity, quiet=as_json)
+        started: Json = await client.get(f"{path}/{identity}")
+        return started
+
+    _told(_asked(ask), watched=watch, as_json=as_json)
+
+
+@app.command()
+def watch(name: Name, execution: Execution = None, *, as_json: printing.AsJson = False) -> None:
+    """Stay until a run ends, the latest if none is named; the exit code says how."""
+
+    async def ask(client: ApiClient) -> Json:
+        path = await _executions(client, name)
+        identity = execution or await _latest(client, path)
+        return await retention_watching.until_it_ends(client, path, identity, quiet=as_json)
+
+    _told(_asked(ask), watched=True, as_json=as_json)
+
+
+@app.command()
+def approve(name: Name, execution: Execution = None, *, as_json: printing.AsJson = False) -> None:
+    """Let a run that waits delete what it decided."""
+    _operate(name, execution, "approve", as_json=as_json)
+
+
+@app.command()
+def reject(name: Name, execution: Execution = None, *, as_json: printing.AsJson = False) -> None:
+    """End a run that waits; it deletes nothing."""
+    _operate(name, execution, "reject", as_json=as_json)
+
+
+@app.command()
+def stop(
+    name: Name,
+    execution: Annotated[int, typer.Argument(metavar="EXECUTION", min=1)],
+    *,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Ask a run to stop; what it deleted stays deleted."""
+    _operate(name, execution, "stop", as_json=as_json)
+
+
+@app.command()
+def history(name: Name, *, as_json: printing.AsJson = False) -> None:
+    """Show the runs of a policy, the latest first."""
+
+    async def ask(client: ApiClient) -> list[Json]:
+        return await client.listed(await _executions(client, name))
+
+    found = _asked(ask)
+    if not as_json:
+        for row in found:
+            row["note"] = retention_watching.note(row)
+    printing.rows(found, HISTORY, machine=as_json)
+
+
+@app.command()
+def log(
+    name: Name,
+    execution: Execution = None,
+    *,
+    repository: Annotated[str, typer.Option("--repository", help="The table of this one.")] = "",
+    as_json: printing.AsJson = False,
+) -> None:
+    """Show what a run did in each repository; with --repository why, artifact by artifact."""
+
+    async def ask(client: ApiClient) -> tuple[list[Json], str | None]:
+        path = await _executions(client, name)
+        path = f"{path}/{execution or await _latest(client, path)}/tasks"
+        tasks = await client.listed(path)
+        if not repository:
+            return tasks, None
+        for task in tasks:
+            if repository in {task["repository"], task["transship"]["repository"]}:
+                return [task], await client.text(f"{path}/{task['id']}")
+        raise CommandError(f"the run has no repository {repository}", code=ExitCode.NOT_FOUND)
+
+    tasks, text = _asked(ask)
+    if text is None:
+        printing.rows(tasks, TASKS, machine=as_json)
+    elif as_json:
+        printing.as_json({**tasks[0], "lines": text.splitlines()})
+    else:
+        printing.line(text.rstrip("\n"))
+
+
+async def _latest(client: ApiClient, path: str, *, waiting: bool = False) -> int:
+    """Return the id of the latest run, or of the latest that waits to be approved."""
+    for row in await client.get(path, page_size=100):
+        if not waiting or row["transship"]["pending_approval"]:
+            identity: int = row["id"]
+            return identity
+    what = "run that waits to be approved" if waiting else "run"
+    raise CommandError(f"there is no {what}", code=ExitCode.NOT_FOUND)
+
+
+def _operate(name: str, execution: int | None, action: str, *, as_json: bool) -> None:
+    async def ask(client: ApiClient) -> Json:
+        path = await _executions(client, name)
+        identity = execution or await _latest(client, path, waiting=True)
+        await client.send("PATCH", f"{path}/{identity}", body={"action": action})
+        found: Json = await client.get(f"{path}/{identity}")
+        return found
+
+    found = _asked(ask)
+    if as_json:
+        printing.as_json(found)
+    else:
+        done = {"approve": "is approved", "reject": "is rejected", "stop": "is asked to stop"}
+        printing.line(f"execution {found['id']} {done[action]}")
+
+
+def _told(execution: Json, *, watched: bool, as_json: bool) -> None:
+    if as_json:
+        printing.as_json(execution)
+    elif not watched:
+        printing.line(f"execution {execution['id']} has started")
+    if watched:
+        retention_watching.want_success(execution)
+
+
+def _read(file: Path) -> Json:
+    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    try:
+        body: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{file} is neither YAML nor JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise UsageError(f"{file} holds no policy: an object with `rules` is wanted")
+    unknown = sorted(set(body) - _KNOWN)
+    if unknown:
+        raise UsageError(f"{file}: {', '.join(unknown)} is not known; known are {_known()}")
+    return body
+
+
+def _known() -> str:
+    return ", ".join(sorted(_KNOWN))

@@ -1,0 +1,283 @@
+"""Runs of retention policies over a real Postgres and Valkey, with this registry's own content."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from database.pool import Database
+from jobservice import retention_runs, retentions
+from jobservice.domain.execution import ExecutionStatus
+from jobservice.errors import (
+    InvalidRequest,
+    NotFound,
+    NothingToAnswer,
+    PolicyRunning,
+    StillUnderWay,
+)
+from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
+from tests.integration.jobservice.conftest import Jobs
+from tests.integration.jobservice.retention_house import NIGHTLY, House, rule
+
+
+@pytest.fixture
+def house(dsn: str, valkey_url: str, database: Database, jobs_at: Jobs, tmp_path: Path) -> House:
+    return House(
+        dsn=dsn,
+        redis_dsn=valkey_url,
+        database=database,
+        registry=Registry(database, FilesystemStorage(tmp_path)),
+        jobs=jobs_at,
+    )
+
+
+@pytest.fixture
+async def working(house: House) -> AsyncIterator[None]:
+    async with house.working():
+        yield
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_run_deletes_what_no_rule_keeps_and_says_why(house: House) -> None:
+    for tag in ("1.0", "1.1", "1.2"):
+        await house.push(tag)
+    policy = await house.policy(rule(count=2))
+    execution = await house.run(policy)
+    view = await house.ended(policy, execution)
+    assert view.execution.status is ExecutionStatus.SUCCEEDED
+    assert await house.tags() == ["1.1", "1.2"]
+    assert view.sum is not None
+    assert (view.sum.total, view.sum.retained, view.sum.deleted) == (3, 2, 1)
+    log = await house.log(policy, execution)
+    (gone,) = [line for line in log.splitlines() if line.startswith("DELETED")]
+    assert " 1.0 " in gone
+    assert gone.endswith("goes: no rule keeps it")
+    assert "kept by rule 1: 1st newest of 3" in log
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_dry_run_decides_the_same_and_deletes_nothing(house: House) -> None:
+    for tag in ("1.0", "1.1", "1.2"):
+        await house.push(tag)
+    policy = await house.policy(rule(count=1))
+    view = await house.ended(policy, await house.run(policy, dry_run=True))
+    assert await house.tags() == ["1.0", "1.1", "1.2"]
+    assert view.sum is not None
+    assert (view.snapshot.dry_run, view.sum.deleted, view.sum.retained) == (True, 2, 1)
+    assert (await house.ended(policy, await house.run(policy))).sum == view.sum
+    assert await house.tags() == ["1.2"]
+
+
+@pytest.mark.usefixtures("working")
+async def test_repositories_that_no_rule_is_about_are_left_alone_and_counted(house: House) -> None:
+    await house.push("1", repository="team/app")
+    await house.push("1", repository="team/other")
+    policy = await house.policy(rule(repositories="nothing*"))
+    view = await house.ended(policy, await house.run(policy))
+    assert view.execution.status_text == "0 of 2 repositories are covered by a rule"
+    assert view.execution.total == 0
+    assert await house.tags("team/app") == await house.tags("team/other") == ["1"]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_selector_that_matches_nothing_is_told(house: House) -> None:
+    await house.push("1.0")
+    await house.push("1.1")
+    policy = await house.policy(rule(tags="1.1"), rule(tags="relaese-*"))
+    execution = await house.run(policy, dry_run=True)
+    await house.ended(policy, execution)
+    assert "NOTE: rule 2 selects nothing here" in await house.log(policy, execution)
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_digest_with_ten_thousand_tags_goes_in_one_piece(house: House) -> None:
+    await house.push(*(f"t{number}" for number in range(10_000)), content="many")
+    await house.push("kept")
+    policy = await house.policy(rule(count=1))
+    view = await house.ended(policy, await house.run(policy))
+    assert await house.tags() == ["kept"]
+    assert view.sum is not None
+    assert view.sum.deleted == 1
+
+
+@pytest.mark.usefixtures("working")
+async def test_tags_go_one_by_one_where_the_policy_says_so(house: House) -> None:
+    await house.push("build-1", "build-2", "1.0", content="a")
+    own = {
+        "action": "delete",
+        "tags": [{"kind": "doublestar", "decoration": "matches", "pattern": "build-*"}],
+    }
+    policy = await house.policy(own=[own], scope="tag")
+    view = await house.ended(policy, await house.run(policy))
+    assert await house.tags() == ["1.0"]
+    assert view.sum is not None
+    assert (view.sum.deleted, view.sum.untagged, view.sum.retained) == (0, 2, 1)
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_scheduled_run_that_takes_little_asks_nobody(house: House) -> None:
+    for number in range(4):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=3), cron=NIGHTLY)
+    view = await house.ended(policy, await house.fire(policy))
+    assert view.execution.status is ExecutionStatus.SUCCEEDED
+    assert await house.tags() == ["1.1", "1.2", "1.3"]
+    assert view.decided is not None
+    assert (view.decided.candidates, view.decided.doomed, view.decided.approval) == (4, 1, None)
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_scheduled_run_that_takes_much_waits_until_somebody_approves(house: House) -> None:
+    for number in range(4):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=1), cron=NIGHTLY)
+    execution = await house.fire(policy)
+    view = await house.asks(policy, execution)
+    assert view.decided is not None
+    assert view.decided.reasons == ("deletes 3 of 4 artifacts, more than 50 %",)
+    assert len(await house.tags()) == 4
+    with pytest.raises(StillUnderWay, match="has not ended"):
+        await house.fire(policy)
+    await retention_runs.approve(house.database, policy, execution, by="eve")
+    ended = await house.ended(policy, execution)
+    assert ended.execution.status is ExecutionStatus.SUCCEEDED
+    assert ended.decided is not None
+    assert (ended.decided.approval, ended.decided.answered_by) == ("approved", "eve")
+    assert await house.tags() == ["1.3"]
+    with pytest.raises(NothingToAnswer):
+        await retention_runs.approve(house.database, policy, execution, by="eve")
+
+
+@pytest.mark.usefixtures("working")
+async def test_who_would_delete_more_than_was_approved_asks_again(house: House) -> None:
+    for number in range(4):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=1), cron=NIGHTLY)
+    execution = await house.fire(policy)
+    await house.asks(policy, execution)
+    await house.push("1.4")
+    await retention_runs.approve(house.database, policy, execution, by="eve")
+    view = await house.asks(policy, execution)
+    assert view.decided is not None
+    assert view.decided.reasons[0] == "1 more would go than were approved"
+    assert len(await house.tags()) == 5
+    await retention_runs.approve(house.database, policy, execution, by="eve")
+    await house.ended(policy, execution)
+    assert await house.tags() == ["1.4"]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_run_that_is_rejected_deletes_nothing(house: House) -> None:
+    for number in range(4):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=1), cron=NIGHTLY)
+    execution = await house.fire(policy)
+    await house.asks(policy, execution)
+    await retention_runs.reject(house.database, policy, execution, by="eve")
+    ended = await house.ended(policy, execution)
+    assert ended.execution.status is ExecutionStatus.STOPPED
+    assert len(await house.tags()) == 4
+    assert await house.fire(policy) > execution
+
+
+async def test_what_nobody_approves_ends_without_deleting(house: House) -> None:
+    for number in range(4):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=1), cron=NIGHTLY)
+    async with house.working():
+        execution = await house.fire(policy)
+        await house.asks(policy, execution)
+        await house.jobs.one(
+            """WITH past AS (UPDATE jobservice.retention_runs SET expires_at = now())
+               UPDATE jobservice.tasks SET not_before = now() WHERE execution_id = $1""",
+            execution,
+        )
+        ended = await house.ended(policy, execution)
+    assert ended.execution.status is ExecutionStatus.FAILED
+    assert ended.execution.status_text == "nobody approved within 7 days; nothing was deleted"
+    assert ended.decided is not None
+    assert ended.decided.approval == "expired"
+    assert len(await house.tags()) == 4
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_repository_never_loses_its_last_tag_unasked(house: House) -> None:
+    await house.push("1.0")
+    policy = await house.policy(rule(tags="nothing"), cron=NIGHTLY)
+    execution = await house.fire(policy)
+    view = await house.asks(policy, execution)
+    assert view.decided is not None
+    assert "takes the last tag of team/app" in view.decided.reasons
+    await retention_runs.stop(house.database, policy, execution, by="eve")
+    await house.ended(policy, execution)
+    assert await house.tags() == ["1.0"]
+
+
+async def test_while_the_registry_is_read_only_a_run_waits(house: House) -> None:
+    await house.push("1.0")
+    await house.push("1.1")
+    policy = await house.policy(rule(count=1))
+    await house.registry.set_read_only(on=True)
+    async with house.working():
+        execution = await house.run(policy)
+
+        async def waits() -> bool:
+            reasons = await house.jobs.reasons("pending")
+            return any("read only mode" in reason for reason in reasons)
+
+        await house.until(waits)
+        assert await house.tags() == ["1.0", "1.1"]
+        await house.registry.set_read_only(on=False)
+
+        async def has_ended() -> bool:
+            # A process may hold the switch's old position for two seconds, and sleep on it.
+            await house.jobs.one(
+                "UPDATE jobservice.tasks SET not_before = now() WHERE not_before > now()"
+            )
+            return (await house.view(policy, execution)).execution.ended_at is not None
+
+        await house.until(has_ended)
+    assert await house.tags() == ["1.1"]
+
+
+async def test_a_policy_goes_with_its_project_and_its_schedule_too(house: House) -> None:
+    policy = await house.policy(rule(), cron=NIGHTLY)
+    assert await house.jobs.one("SELECT count(*) FROM jobservice.schedules") == 1
+    project = await house.project()
+    await house.registry.delete_project(project)
+    assert await house.jobs.one("SELECT count(*) FROM jobservice.schedules") == 0
+    with pytest.raises(NotFound):
+        await retentions.get(house.database, policy)
+
+
+async def test_a_run_whose_project_is_gone_says_so(house: House) -> None:
+    policy = await house.policy(rule())
+    execution = await house.run(policy)
+    await house.registry.delete_project(await house.project())
+    async with house.working():
+        view = await house.ended(policy, execution)
+    assert view.execution.status is ExecutionStatus.FAILED
+    assert view.execution.status_text == (
+        "the project team was removed since the run began; nothing is deleted"
+    )
+
+
+async def test_a_project_that_is_not_there_has_no_policy(house: House) -> None:
+    await house.policy(rule())
+    with pytest.raises(InvalidRequest, match="project team has retention policy"):
+        await house.policy(rule())
+    with pytest.raises(InvalidRequest, match="project 99 not found"):
+        await house.policy(rule(), project_id=99)
+
+
+async def test_a_policy_with_runs_under_way_stays(house: House) -> None:
+    policy = await house.policy(rule())
+    execution = await house.run(policy)
+    with pytest.raises(PolicyRunning, match=str(execution)):
+        await retentions.delete(house.database, policy)
+    await retention_runs.stop(house.database, policy, execution, by="eve")
+    await retentions.delete(house.database, policy)
+    assert await house.jobs.one("SELECT count(*) FROM jobservice.executions") == 1
