@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,6 +20,8 @@ from registry.care.errors import NotAdoptable, NotAStorage
 from registry.care.handing_over import HandedOver, HandingOver
 from registry.care.importing import Import, Wish
 from registry.care.old_repository import Skipped
+from registry.care.verifying import Verification
+from registry.care.verifying import Wish as AuditWish
 from registry.collection import sweeping
 from registry.errors import ObjectMissing
 from registry.metadata import backups as backup_rows
@@ -211,6 +217,33 @@ async def test_a_backup_holds_what_lies_in_place_and_is_restored_under_keys(
     again = Adoption(database=database, storage=adoption.storage, old=adoption.old)
     assert await again.pulled("team/app", "1") == b"layer"
     await database.close()
+
+
+async def test_an_import_goes_on_where_it_was_stopped_on_a_bucket_of_which_every_tenth_call_fails(
+    adoption: Adoption, s3_proxy: s3.Proxy
+) -> None:
+    layers = {f"{number}": b"layer %d" % number for number in range(12)}
+    for tag, layer in layers.items():
+        adoption.old.image(f"team/app-{int(tag) % 3}", layer, tag)
+    await adoption.put()
+    faults = itertools.cycle(s3.Fault)
+    s3_proxy.restart(lambda call: next(faults) if call % 10 == 0 else None)
+    stopped = Import(adoption.database, adoption.storage, adoption.there, Wish())
+    running = cast("AsyncGenerator[Skipped | None, None]", stopped.run())
+    async with contextlib.aclosing(running) as steps:
+        async for _ in steps:
+            if stopped.taken.manifests == 4:
+                break
+    ended, skipped = await adoption.run()
+    assert len(s3_proxy.calls) > 4 * 10
+    s3_proxy.restart()
+    assert skipped == {}
+    assert ended.taken.manifests == len(layers) - 4
+    for tag, layer in layers.items():
+        assert await adoption.pulled(f"team/app-{int(tag) % 3}", tag) == layer
+    audit = Verification(adoption.database, adoption.storage, AuditWish(safe_age=timedelta(0)))
+    assert [one async for one in audit.run() if one is not None] == []
+    assert audit.seen.blobs == 2 * len(layers)
 
 
 async def test_another_bucket_is_refused(bucket: S3Storage) -> None:
