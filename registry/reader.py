@@ -11,23 +11,22 @@ from access import authorisation
 from access.authorisation import Action
 from access.identity import Principal
 from database import pool
-from database.pool import Database
 from protocol.content import RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest, is_digest
 from protocol.errors import InvalidDigest, RegistryError, SizeMismatch
 from registry import names
 from registry.errors import refusal
+from registry.means import Means
 from registry.metadata import blobs, manifests, repositories, tags
 from registry.metadata.blobs import Blob
-from registry.metadata.manifests import Found, Referrer
+from registry.metadata.manifests import Found, Referrer, Wanted
 from registry.objects import Objects
-from registry.storage.driver import Storage
 
 PAGE: Final = 1000
 
 Result = TypeVar("Result")
-Find = Callable[[pool.Connection], Awaitable[Result | None]]
+Find = Callable[[], Awaitable[Result | None]]
 
 
 class RepositoryReader:
@@ -36,15 +35,14 @@ class RepositoryReader:
     Methods raise the refusals of registry.errors; whoever may not is answered before anything else.
     """
 
-    def __init__(
-        self, database: Database, storage: Storage, name: str, principal: Principal
-    ) -> None:
+    def __init__(self, means: Means, name: str, principal: Principal) -> None:
         """Raise a refusal NAME_INVALID."""
-        self._database = database
+        self._database = means.database
+        self._look_ups = means.look_ups
         self._name = name
         self._project = names.project_of(name)
         self._principal = principal
-        self.objects = Objects(storage=storage, repository=name)
+        self.objects = Objects(storage=means.storage, repository=name)
 
     @property
     def repository(self) -> str:
@@ -71,8 +69,7 @@ class RepositoryReader:
         registry does not have yet, it will ask for here.
         """
         await self.require(Action.PULL)
-        async with self._database.connection() as connection:
-            found = await find(connection)
+        found = await find()
         if found is None:
             raise self._refuse(unknown, f"{reference} is not in {self._name}", "read content")
         return found
@@ -80,9 +77,9 @@ class RepositoryReader:
     async def find_manifest(self, reference: str, *, with_body: bool) -> Found:
         """Return a manifest's row by tag or digest; `pieces` has its body."""
 
-        async def find(connection: pool.Connection) -> Found | None:
-            wanted = self._reference(reference)
-            return await manifests.find(connection, self._name, wanted, with_body=with_body)
+        async def find() -> Found | None:
+            wanted = Wanted(self._name, self._reference(reference))
+            return await self._look_ups.find(wanted, with_body=with_body)
 
         return await self._look_up(find, reference, unknown="MANIFEST_UNKNOWN")
 
@@ -129,14 +126,17 @@ class RepositoryReader:
     async def find_blob(self, digest: Digest, *, renew: bool = False) -> Blob:
         """Return a blob's row; `renew` keeps an unreferenced one for whoever is told of it."""
 
-        async def find(connection: pool.Connection) -> Blob | None:
-            blob = await blobs.find(connection, self._name, digest)
-            if blob is not None and blob.is_lost:
-                raise self._refuse(
-                    "BLOB_UNKNOWN", f"the bytes of {digest} are lost; push it again", "read content"
-                )
-            if blob is not None and renew and blob.lease_is_short:
-                await blobs.renew_lease(connection, blob)
+        async def find() -> Blob | None:
+            async with self._database.connection() as connection:
+                blob = await blobs.find(connection, self._name, digest)
+                if blob is not None and blob.is_lost:
+                    raise self._refuse(
+                        "BLOB_UNKNOWN",
+                        f"the bytes of {digest} are lost; push it again",
+                        "read content",
+                    )
+                if blob is not None and renew and blob.lease_is_short:
+                    await blobs.renew_lease(connection, blob)
             return blob
 
         return await self._look_up(find, digest, unknown="BLOB_UNKNOWN")

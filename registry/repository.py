@@ -13,22 +13,19 @@ from access import authorisation
 from access.authorisation import Action
 from access.identity import Principal
 from database import pool
-from database.pool import Database
 from protocol.content import Capabilities, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Algorithm, Digest
 from protocol.errors import RegistryError
 from registry import accepting, immutability, names, reader
 from registry.accepting import Push
-from registry.admission import Admission
 from registry.contents import Contents
 from registry.immutability import ImmutableRule
 from registry.local_upload import LocalUpload
+from registry.means import Means
 from registry.metadata import blobs, immutable_rules, manifests, repositories, tags, uploads
 from registry.metadata.immutable_rules import Bound
-from registry.parsing import Parser
 from registry.reader import RepositoryReader
-from registry.storage.driver import Storage
 from registry.uploads import UploadStore
 
 
@@ -45,22 +42,16 @@ class Beginning:
 class LocalRepository(RepositoryReader):
     """Content of one repository, to read and to write, for one principal."""
 
-    def __init__(
-        self,
-        database: Database,
-        storage: Storage,
-        name: str,
-        principal: Principal,
-        *,
-        parser: Parser,
-        admission: Admission,
-    ) -> None:
+    def __init__(self, means: Means, name: str, principal: Principal) -> None:
         """Raise a refusal NAME_INVALID."""
-        super().__init__(database, storage, name, principal)
-        self._parser = parser
-        self._admission = admission
+        super().__init__(means, name, principal)
+        self._parser = means.parser
+        self._admission = means.admission
         self.uploads = UploadStore(
-            database=database, storage=storage, repository=name, admission=admission
+            database=means.database,
+            storage=means.storage,
+            repository=name,
+            admission=means.admission,
         )
 
     @property

@@ -11,8 +11,9 @@ from database.pool import Database
 from registry import names
 from registry.admission import READ_ONLY, Admission
 from registry.errors import refusal
+from registry.look_ups import LookUps
+from registry.means import Means
 from registry.metadata import repositories, switches
-from registry.parsing import Parser
 from registry.repository import LocalRepository
 from registry.reserve import Reserve
 from registry.storage.driver import Storage
@@ -28,19 +29,17 @@ class Registry:
         self._database = database
         self.storage = storage
         self.uses = UseBuffer()
-        self._parser = Parser()
         self.admission = Admission(database=database, storage=storage, reserve=reserve or Reserve())
+        self._means = Means(
+            database=database,
+            storage=storage,
+            admission=self.admission,
+            look_ups=LookUps(database),
+        )
 
     def repository(self, name: str, principal: Principal) -> LocalRepository:
         """Return a repository, there or not, as `principal` sees it; raise NAME_INVALID."""
-        return LocalRepository(
-            self._database,
-            self.storage,
-            name,
-            principal,
-            parser=self._parser,
-            admission=self.admission,
-        )
+        return LocalRepository(self._means, name, principal)
 
     async def is_read_only(self) -> bool:
         """Say whether changes of content are forbidden, as of now."""

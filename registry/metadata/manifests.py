@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from database.pool import Connection
+from database.pool import Connection, Record
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
 from registry.events import Action
@@ -28,6 +28,14 @@ class Found:
     body: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody asks for: a repository, and a tag or digest in it."""
+
+    repository: str
+    reference: str | Digest
+
+
 _FACTS = "m.id, m.repository_id, m.digest, m.media_type, m.size_bytes"
 SMALL_BYTES: Final = 256 * 1024
 _SMALL = f"CASE WHEN m.size_bytes <= {SMALL_BYTES} THEN m.payload END AS body"
@@ -46,16 +54,58 @@ FIND_BY_TAG = {body: f"SELECT {_FACTS}, {column} {_BY_TAG}" for body, column in 
 FIND_BY_DIGEST = {body: f"SELECT {_FACTS}, {column} {_BY_DIGEST}" for body, column in _BODY.items()}
 
 
-async def find(
-    connection: Connection, repository: str, reference: str | Digest, *, with_body: bool
-) -> Found | None:
+_BY_EITHER = """
+FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY
+    AS w (repository, tag, digest, place)
+JOIN registry.repositories r ON r.name = w.repository
+CROSS JOIN LATERAL (
+    SELECT t.manifest_id FROM registry.tags t WHERE t.repository_id = r.id AND t.name = w.tag
+    UNION ALL
+    SELECT d.id FROM registry.manifests d WHERE d.repository_id = r.id AND d.digest = w.digest
+) AS named
+JOIN registry.manifests m ON m.id = named.manifest_id
+"""
+FIND_ALL = {
+    body: f"SELECT w.place, {_FACTS}, {column} {_BY_EITHER}" for body, column in _BODY.items()
+}
+
+
+async def find(connection: Connection, wanted: Wanted, *, with_body: bool) -> Found | None:
     """Return the manifest of a tag or digest."""
+    reference = wanted.reference
     if isinstance(reference, Digest):
         query, argument = FIND_BY_DIGEST[with_body], digests.encode(reference)
-        row = await connection.fetchrow(query, repository, argument)
+        row = await connection.fetchrow(query, wanted.repository, argument)
     else:
-        row = await connection.fetchrow(FIND_BY_TAG[with_body], repository, reference)
-    return Found(**{**row, "digest": digests.decode(row["digest"])}) if row else None
+        row = await connection.fetchrow(FIND_BY_TAG[with_body], wanted.repository, reference)
+    return _found(row) if row else None
+
+
+async def find_all(
+    connection: Connection, wanted: Sequence[Wanted], *, with_body: bool
+) -> Mapping[Wanted, Found]:
+    """Return those manifests that are there, in one statement."""
+    rows = await connection.fetch(
+        FIND_ALL[with_body],
+        [it.repository for it in wanted],
+        [it.reference if isinstance(it.reference, str) else None for it in wanted],
+        [
+            digests.encode(it.reference) if isinstance(it.reference, Digest) else None
+            for it in wanted
+        ],
+    )
+    return {wanted[row["place"] - 1]: _found(row) for row in rows}
+
+
+def _found(row: Record) -> Found:
+    return Found(
+        id=row["id"],
+        repository_id=row["repository_id"],
+        digest=digests.decode(row["digest"]),
+        media_type=row["media_type"],
+        size_bytes=row["size_bytes"],
+        body=row["body"],
+    )
 
 
 PIECE = "SELECT substring(payload FROM $2 + 1 FOR $3) FROM registry.manifests WHERE id = $1"

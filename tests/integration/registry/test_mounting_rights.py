@@ -38,14 +38,7 @@ class TeamRegistry(Registry):
 
     @override
     def repository(self, name: str, principal: Principal) -> LocalRepository:
-        return TeamRepository(
-            self._database,
-            self.storage,
-            name,
-            principal,
-            parser=self._parser,
-            admission=self.admission,
-        )
+        return TeamRepository(self._means, name, principal)
 
 
 @pytest.fixture
