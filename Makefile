@@ -75,6 +75,7 @@ bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench.lists
 	$(BIN)/python -m bench.registry
 	$(BIN)/python -m bench.registry_million
+	$(BIN)/python -m bench.retention
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks

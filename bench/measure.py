@@ -42,7 +42,15 @@ class Run:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; raise CommandFailed unless it exits with 0.
+    """Run a command to its end; raise CommandFailed unless it exits with 0."""
+    measured, _ = run_and_read(command, environment)
+    return measured
+
+
+def run_and_read(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[Run, str]:
+    """Run a command to its end and return what it wrote, too; raise CommandFailed likewise.
 
     Memory is the largest of the process and its children as the kernel counts it, which begins
     with what this process has (some 25 MiB): smaller programs look as large as that.
@@ -55,12 +63,14 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
         if process.returncode != 0:
-            output.seek(0)
-            said = output.read()[-2000:].decode(errors="replace")
-            raise CommandFailed(f"{' '.join(command)} exited with {process.returncode}: {said}")
-    return Run(
+            end = said[-2000:]
+            raise CommandFailed(f"{' '.join(command)} exited with {process.returncode}: {end}")
+    measured = Run(
         wall_seconds=wall,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_bytes=usage.ru_maxrss * _KIBIBYTE,
     )
+    return measured, said

@@ -148,7 +148,7 @@ class _Reading:
 
 
 def _artifact(row: Mapping[str, Any], tags: Sequence[Tag]) -> Artifact:
-    said = zip(ANNOTATIONS, row["annotations"] or (), strict=False)
+    said = row["annotations"]
     return Artifact(
         id=row["id"],
         digest=row["digest"],
@@ -160,8 +160,13 @@ def _artifact(row: Mapping[str, Any], tags: Sequence[Tag]) -> Artifact:
         size_bytes=row["size_bytes"],
         artifact_type=row["artifact_type"],
         config_media_type=row["config_media_type"],
-        annotations={name: value for name, value in said if value is not None},
+        annotations=_said(said) if said else {},
         parents=row["parents"],
         subject=row["subject"],
         held=row["held"] or "",
     )
+
+
+def _said(annotations: Sequence[str | None]) -> Mapping[str, str]:
+    said = zip(ANNOTATIONS, annotations, strict=True)
+    return {name: value for name, value in said if value is not None}

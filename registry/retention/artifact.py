@@ -19,7 +19,7 @@ class Type(StrEnum):
     OTHER = "other"
 
 
-_IMAGE_CONFIGS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG})
+_OF_IMAGES = frozenset({None, "", media_types.OCI_CONFIG, media_types.DOCKER_CONFIG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,6 @@ class Artifact:
             return Type.INDEX
         if self.config_media_type == media_types.HELM_CONFIG:
             return Type.CHART
-        if self.artifact_type in {None, "", *_IMAGE_CONFIGS} and (
-            self.config_media_type in {None, "", *_IMAGE_CONFIGS}
-        ):
+        if self.artifact_type in _OF_IMAGES and self.config_media_type in _OF_IMAGES:
             return Type.IMAGE
         return Type.OTHER

@@ -81,7 +81,7 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         disabled=written["disabled"],
         repositories=repositories,
         tags=tags,
-        untagged=None,
+        tag_state=None,
         types=ALL_TYPES,
         criteria=(template.criterion(value),),
         override_immutable=False,

@@ -14,7 +14,7 @@ from registry.retention.artifact import Type
 from registry.retention.criterion import Fact
 from registry.retention.errors import UnknownFact
 from registry.retention.ranking import Rank
-from registry.retention.rule import Rule
+from registry.retention.rule import Rule, TagState
 from registry.retention.trial import Trial
 from registry.retention.unit import Unit
 from registry.retention.verdict import Verdict
@@ -36,10 +36,11 @@ class Judge:
         self._readers = tuple(one for one in self._trials if one.reads_names)
         needed = frozenset[Fact]().union(*map(criterion.facts, rule.criteria))
         self._needs_times = bool(needed & {Fact.PUSH_TIME, Fact.PULL_TIME})
+        self._takes_tagged = rule.tag_state is not TagState.UNTAGGED
         self._takes_untagged = (
             all(one.takes_artifact(()) for one in rule.tags)
-            if rule.untagged is None
-            else rule.untagged
+            if rule.tag_state is None
+            else rule.tag_state is not TagState.TAGGED
         )
         # Those that not every tag satisfies.
         self._demanding = tuple(
@@ -50,7 +51,7 @@ class Judge:
     @property
     def reads_names(self) -> bool:
         """Whether it has to see the tags of a unit."""
-        return bool(self._demanding or self._readers)
+        return self._takes_tagged and bool(self._demanding or self._readers)
 
     def see(self, name: str, type_: Type) -> None:
         """Take note of a tag of the unit that is judged next."""
@@ -69,7 +70,7 @@ class Judge:
         rule's business.
         """
         unmet, self._unmet = self._unmet, self._demanding
-        takes = not unmet if is_tagged else self._takes_untagged
+        takes = (self._takes_tagged and not unmet) if is_tagged else self._takes_untagged
         if not takes or unit.type not in self.rule.types:
             return Verdict.APART, NO_CRITERION
         self.selected += 1

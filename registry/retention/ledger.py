@@ -77,6 +77,8 @@ class Ledger:
 
     def _word(self, text: str) -> int:
         """Return the place in `words` of a text that many share."""
+        if not text:
+            return 0
         number = self._numbers.setdefault(text, len(self.words))
         if number == len(self.words):
             self.words.append(text)

@@ -24,7 +24,7 @@ from registry.retention.criterion import (
 from registry.retention.expression import Expression, InvalidExpression
 from registry.retention.field import number_problems, selector_problems, selectors, unknown_problems
 from registry.retention.harbor_rule import COUNT_LIMIT, DAYS_LIMIT
-from registry.retention.rule import Action, Rule
+from registry.retention.rule import Action, Rule, TagState
 from registry.selecting import Selector, Subject
 
 RULES_LIMIT: Final = 50
@@ -34,7 +34,7 @@ _FIELDS: Final = (
     "disabled",
     "repositories",
     "tags",
-    "untagged",
+    "tag_state",
     "types",
     "when",
     "unless",
@@ -54,7 +54,8 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
     repositories = _selectors(said, "repositories", Subject.REPOSITORY)
     tags = _selectors(said, "tags", Subject.TAG)
     types = frozenset(map(Type, said.get("types", Type)))
-    untagged = said.get("untagged", action is Action.KEEP)
+    default = TagState.ANY if action is Action.KEEP else TagState.TAGGED
+    tag_state = TagState(said.get("tag_state", default))
     criteria = tuple(_criteria(said.get(_CONDITION[action], {})))
     merged: dict[str, Any] = {}
     for one in criteria:
@@ -64,7 +65,7 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         "disabled": said.get("disabled", False),
         "repositories": [one.to_json() for one in repositories],
         "tags": [one.to_json() for one in tags],
-        "untagged": untagged,
+        "tag_state": tag_state.value,
         "types": sorted(one.value for one in types),
         **({_CONDITION[action]: merged} if merged else {}),
         "override_immutable": said.get("override_immutable", False),
@@ -76,7 +77,7 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         disabled=written["disabled"],
         repositories=repositories,
         tags=tags,
-        untagged=untagged,
+        tag_state=tag_state,
         types=types,
         criteria=criteria or ((Always(),) if action is Action.KEEP else ()),
         override_immutable=written["override_immutable"],
@@ -112,7 +113,7 @@ def problems(said: object, place: str) -> Iterator[str]:
         yield f"{place}: is not an object"
         return
     yield from unknown_problems(said, _FIELDS, place)
-    for name in ("disabled", "untagged", "override_immutable"):
+    for name in ("disabled", "override_immutable"):
         if not isinstance(said.get(name, False), bool):
             yield f"{place}.{name}: is neither true nor false"
     subjects = (("repositories", Subject.REPOSITORY), ("tags", Subject.TAG))
@@ -121,6 +122,7 @@ def problems(said: object, place: str) -> Iterator[str]:
             yield from selector_problems(said[name], subject, f"{place}.{name}")
             yield from _extras_problems(said[name], f"{place}.{name}")
     yield from _types_problems(said, f"{place}.types")
+    yield from _state_problems(said, f"{place}.tag_state")
     action = next((one for one in Action if one == said.get("action")), None)
     if action is None:
         shown = str(said.get("action"))[:80]
@@ -132,13 +134,21 @@ def problems(said: object, place: str) -> Iterator[str]:
 def _extras_problems(said: object, place: str) -> Iterator[str]:
     for index, one in enumerate(said if isinstance(said, list) else ()):
         if isinstance(one, dict) and one.get("extras"):
-            yield f"{place}[{index}].extras: the rule's own field `untagged` says it"
+            yield f"{place}[{index}].extras: the rule's own field `tag_state` says it"
 
 
 def _types_problems(said: Mapping[str, Any], place: str) -> Iterator[str]:
     types = said.get("types", [*Type])
     if not isinstance(types, list) or not types or not all(one in [*Type] for one in types):
         yield f"{place}: is not a list of some of {', '.join(Type)}"
+
+
+def _state_problems(said: Mapping[str, Any], place: str) -> Iterator[str]:
+    state = said.get("tag_state", TagState.ANY)
+    if state not in [*TagState]:
+        yield f"{place}: {str(state)[:80]!r} is not known; it is {', '.join(TagState)}"
+    elif state == TagState.UNTAGGED and said.get("tags"):
+        yield f"{place}: what has no tag is selected by none; leave out `tags`"
 
 
 def _action_problems(said: Mapping[str, Any], action: Action, place: str) -> Iterator[str]:

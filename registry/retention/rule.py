@@ -19,6 +19,14 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+class TagState(StrEnum):
+    """Which artifacts a rule of our own is about."""
+
+    TAGGED = "tagged"
+    UNTAGGED = "untagged"
+    ANY = "any"
+
+
 ALL_TYPES: Final = frozenset(Type)
 
 
@@ -26,8 +34,9 @@ ALL_TYPES: Final = frozenset(Type)
 class Rule:
     """One rule. All selectors must take an artifact; then its criteria single out what it keeps.
 
-    `name` is how reports call it. A `harbor` rule makes everything in the repositories that it
-    selects go, unless a rule keeps it. `said` is the rule as it was written.
+    `name` is how reports call it. Without a `tag_state` the selectors say whether they take what
+    has no tag. A `harbor` rule makes everything in the repositories that it selects go, unless a
+    rule keeps it. `said` is the rule as it was written.
     """
 
     name: str
@@ -36,7 +45,7 @@ class Rule:
     disabled: bool
     repositories: tuple[Selector, ...]
     tags: tuple[Selector, ...]
-    untagged: bool | None
+    tag_state: TagState | None
     types: frozenset[Type]
     criteria: tuple[Criterion, ...]
     override_immutable: bool

@@ -10,7 +10,7 @@ from typing import Any, Self
 from registry.retention import criterion, harbor_rule, own_rule
 from registry.retention.criterion import Always, Fact, SizeWithin
 from registry.retention.errors import InvalidRules
-from registry.retention.rule import Action, Rule
+from registry.retention.rule import Action, Rule, TagState
 
 
 class Scope(StrEnum):
@@ -140,7 +140,7 @@ def _covers(keeper: Rule, rule: Rule) -> bool:
         {*keeper.repositories} <= {*rule.repositories}
         and {*keeper.tags} <= {*rule.tags}
         and keeper.types >= rule.types
-        and (bool(keeper.untagged) or not rule.untagged)
+        and keeper.tag_state in {rule.tag_state, TagState.ANY}
     )
 
 

@@ -90,6 +90,8 @@ class Rulings:
     def judge(self, unit: Unit, *, is_tagged: bool) -> None:
         """Let everybody judge a unit; units come in the order of their numbers."""
         self._keeping.add([judge.judge(unit, is_tagged=is_tagged) for judge in self._keepers])
+        if not self._deleters:
+            return
         verdicts = [judge.judge(unit, is_tagged=is_tagged) for judge in self._deleters]
         self._sparing.add(verdicts)
         for doomed, (verdict, _) in zip(self._doomed, verdicts, strict=True):
@@ -113,7 +115,7 @@ class Rulings:
 
     def sparing(self, unit: int) -> Cause | None:
         """Return why a delete rule that selects a unit spares it; None if none does."""
-        return self._sparing.of(unit)
+        return self._sparing.of(unit) if self._deleters else None
 
     def deleted_by(self, unit: int) -> Rule | None:
         """Return the rule that deletes a unit, first one that also deletes what is immutable."""

@@ -47,8 +47,12 @@ def test_only_what_a_delete_rule_means_is_deleted() -> None:
 def test_untagged_artifacts_are_deleted_only_when_a_rule_says_so() -> None:
     artifacts = [artifact(1, pushed=9), artifact(2, pushed=1)]
     assert staying(decided(artifacts, delete("**"))) == {1, 2}
-    spared = delete("**", untagged=True, unless={"pulled_within_days": 3})
-    assert staying(decided(artifacts, spared)) == {2}
+    artifacts += [artifact(3, "v1", pushed=9)]
+    for state, stays in (("any", {2}), ("untagged", {2, 3}), ("tagged", {1, 2})):
+        rule = delete(tag_state=state, unless={"pulled_within_days": 3})
+        assert staying(decided(artifacts, rule)) == stays
+    rule = delete(tag_state="untagged", unless=newest(1, by="semver"))
+    assert staying(decided(artifacts, rule)) == {1, 2, 3}
 
 
 def test_keeping_wins() -> None:
@@ -290,7 +294,7 @@ def test_by_tag_untagged_artifacts_go_whole_and_immutable_tags_stay() -> None:
     artifacts = [artifact(1), artifact(2, tag("v1", immutable="rule 1"), "v2")]
     decision = decided(artifacts, harbor("always", None, selector("x", "excludes")), scope="tag")
     assert decision.deleted == 0
-    decision = decided(artifacts, delete("**", untagged=True), scope="tag")
+    decision = decided(artifacts, delete("**", tag_state="any"), scope="tag")
     assert [(one.tags, one.fate) for one in decision.outcomes()] == [
         ((), Fate.DELETED),
         (("v1",), Fate.KEPT),
@@ -343,7 +347,7 @@ def test_rules_that_select_nothing_are_told() -> None:
 
 def test_the_last_tag_is_what_a_repository_has_none_after() -> None:
     assert not decided(DAILY, harbor("latestPushedK", 1)).takes_last_tag
-    assert not decided([artifact(1)], delete(untagged=True)).takes_last_tag
+    assert not decided([artifact(1)], delete(tag_state="any")).takes_last_tag
     assert decided([artifact(1, "a"), artifact(2)], delete("**")).takes_last_tag
 
 

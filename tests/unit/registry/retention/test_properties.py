@@ -50,10 +50,10 @@ CONDITIONS = st.fixed_dictionaries(
 )
 KEEP = st.builds(lambda pattern, when: keep(pattern, when=when), PATTERNS, CONDITIONS)
 DELETE = st.builds(
-    lambda pattern, unless, untagged: delete(pattern, unless=unless, untagged=untagged),
+    lambda pattern, unless, state: delete(pattern, unless=unless, tag_state=state),
     PATTERNS,
     CONDITIONS.filter(bool),
-    st.booleans(),
+    st.sampled_from(["tagged", "any"]),
 )
 SCOPES = st.sampled_from(["digest", "tag"])
 FEW = settings(max_examples=40, deadline=None)

@@ -42,7 +42,7 @@ def test_own_rules_survive_reading_and_writing() -> None:
     assert again.own == read.own
     assert read.own[0]["unless"] == EVERYTHING
     assert again.own[1]["when"] == {"unexpired": True}
-    assert (read.own[0]["untagged"], read.own[1]["untagged"]) == (False, True)
+    assert [one["tag_state"] for one in read.own] == ["tagged", "any"]
 
 
 def test_rules_are_numbered_as_they_were_written() -> None:
@@ -143,8 +143,10 @@ def test_what_is_wrong_with_a_harbor_rule_is_said(said: object, wrong: str) -> N
         ({**delete(), "tags": ["a"]}, "transship.rules[0].tags[0]: is not an object"),
         (
             {**delete(), "tags": [selector("a", extras='{"untagged":true}')]},
-            "[0].tags[0].extras: the rule's own field `untagged` says it",
+            "[0].tags[0].extras: the rule's own field `tag_state` says it",
         ),
+        (delete("a", tag_state="none"), "[0].tag_state: 'none' is not known; it is tagged, unta"),
+        (delete("a", tag_state="untagged"), "[0].tag_state: what has no tag is selected by none"),
         (delete("a", types=[]), "[0].types: is not a list of some of image, index"),
         (delete("a", types="image"), "[0].types: is not a list"),
         (delete("a", types=["vm"]), "[0].types: is not a list of some"),
@@ -202,7 +204,7 @@ def test_a_delete_rule_that_a_keep_rule_covers_is_refused() -> None:
     assert list(problems(None, [delete("a"), keep("a", disabled=True)])) == []
     assert list(problems(None, [delete("a"), keep("b")])) == []
     assert list(problems(None, [delete("a"), keep("a", types=["image"])])) == []
-    assert list(problems(None, [delete("a", untagged=True), keep("a", untagged=False)])) == []
+    assert list(problems(None, [delete("a", tag_state="any"), keep("a", tag_state="tagged")])) == []
     assert list(problems(None, [delete("a"), keep("a", when={"pushed_within_days": 1})])) == []
 
 
