@@ -49,7 +49,9 @@ class _Lane:
         self._under_way += 1
         try:
             async with self._database.connection() as connection:
-                return await manifests.find(connection, wanted, with_body=self._with_body)
+                return await manifests.find(
+                    connection, wanted.repository, wanted.reference, with_body=self._with_body
+                )
         finally:
             self._next()
 

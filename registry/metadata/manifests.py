@@ -70,14 +70,15 @@ FIND_ALL = {
 }
 
 
-async def find(connection: Connection, wanted: Wanted, *, with_body: bool) -> Found | None:
+async def find(
+    connection: Connection, repository: str, reference: str | Digest, *, with_body: bool
+) -> Found | None:
     """Return the manifest of a tag or digest."""
-    reference = wanted.reference
     if isinstance(reference, Digest):
         query, argument = FIND_BY_DIGEST[with_body], digests.encode(reference)
-        row = await connection.fetchrow(query, wanted.repository, argument)
+        row = await connection.fetchrow(query, repository, argument)
     else:
-        row = await connection.fetchrow(FIND_BY_TAG[with_body], wanted.repository, reference)
+        row = await connection.fetchrow(FIND_BY_TAG[with_body], repository, reference)
     return _found(row) if row else None
 
 

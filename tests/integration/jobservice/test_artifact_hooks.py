@@ -25,7 +25,6 @@ from protocol.digest import Digest
 from protocol.guard import Guard
 from protocol.transport import Transport
 from registry.metadata import manifests
-from registry.metadata.manifests import Wanted
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from registry.uses import Used
@@ -148,7 +147,7 @@ async def test_a_pull_is_told_to_hooks_of_its_project_and_of_all(
 ) -> None:
     await push(registry, "team/app", "1.0")
     async with database.connection() as connection:
-        found = await manifests.find(connection, Wanted("team/app", "1.0"), with_body=False)
+        found = await manifests.find(connection, "team/app", "1.0", with_body=False)
     assert found is not None
     used = Used(repository_id=found.repository_id, manifest_id=found.id, tag="1.0")
     await house.hook(receiver, event_types=["PULL_ARTIFACT"])
@@ -165,7 +164,7 @@ async def test_what_was_used_is_written_before_a_process_ends(
 ) -> None:
     await push(registry, "team/app", "1.0")
     async with database.connection() as connection:
-        found = await manifests.find(connection, Wanted("team/app", "1.0"), with_body=False)
+        found = await manifests.find(connection, "team/app", "1.0", with_body=False)
     assert found is not None
     async with use_merger.merging(database, registry.uses):
         registry.uses.pulled(Used(repository_id=found.repository_id, manifest_id=found.id), by="ci")
