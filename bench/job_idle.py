@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
@@ -82,6 +83,11 @@ def _is_ours(pid: int) -> bool:
 def postgres_dsn(service: Service) -> str:
     """Return where an installation's embedded Postgres is."""
     return _environment(service)["TRANSSHIP_POSTGRES_DSN"]
+
+
+def storage_folder(service: Service) -> Path:
+    """Return where an installation keeps its objects."""
+    return Path(unquote(urlsplit(_environment(service)["TRANSSHIP_STORAGE"]).path))
 
 
 def _environment(service: Service) -> Mapping[str, str]:

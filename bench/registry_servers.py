@@ -43,7 +43,7 @@ class Subject:
     def memory_bytes(self) -> int:
         """Return what its largest process holds, its database left out."""
         everything = (self.pid, *children(self.pid))
-        return max(resident_bytes(pid) for pid in everything if not _is_database(pid))
+        return max(resident_bytes(pid) for pid in everything if not is_database(pid))
 
 
 @contextmanager
@@ -81,7 +81,8 @@ def ours(up: service.Service, name: str) -> Subject:
     return Subject(name=name, host=up.host, pid=up.pid, authorization=f"Basic {login}")
 
 
-def _is_database(pid: int) -> bool:
+def is_database(pid: int) -> bool:
+    """Say whether a process is an embedded server's."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return command_line(pid)[0].rpartition("/")[2].startswith(("postgres", "valkey"))
     return True

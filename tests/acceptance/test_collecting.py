@@ -1,9 +1,11 @@
-"""The short form of `make chaos`'s collections: everything at once, against a model."""
+"""The short form of what `make chaos` does to collections: everything at once, against a model."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+
+import pytest
 
 from tests.chaos.collecting import collector, trial
 from tests.chaos.collecting.trial import Verdict, Wish
@@ -14,6 +16,18 @@ SEED = 5
 async def tried(wish: Wish) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="tsgc-") as name:
         return await trial.run(Path(name) / "house", wish)
+
+
+@pytest.mark.parametrize("on_s3", [False, True], ids=["folder", "s3"])
+async def test_what_is_referenced_stays_and_what_is_not_goes_whatever_is_killed(
+    *, on_s3: bool
+) -> None:
+    verdict = await tried(Wish(seconds=8, rounds=2, seed=SEED, on_s3=on_s3))
+    assert verdict.lost == []
+    assert verdict.left == []
+    assert verdict.counts["collector killed"] > 0
+    assert verdict.counts["image"] > 0
+    assert verdict.counts["delete"] > 0
 
 
 async def test_a_collection_without_the_protocol_loses_what_was_acknowledged() -> None:

@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of work, quiet not counted")
     parser.add_argument("--s3", action="store_true", help="on S3, of which every tenth call fails")
     parser.add_argument("--calm", action="store_true", help="without kill -9")
-    parser.add_argument("--variant", choices=[*collector.VARIANTS], required=True)
+    parser.add_argument("--variant", choices=[*collector.VARIANTS], default=collector.OURS)
     parser.add_argument(
         "--patience", type=float, default=PATIENCE_SECONDS, help="when all is quiet"
     )

@@ -12,13 +12,16 @@ from typing import Final, Protocol
 
 from jobservice.cli import installation
 from jobservice.cli.installation import Installation
-from registry import maintenance
-from registry.collection import sweeping
+from registry import garbage, maintenance
+from registry.collection import reviewing, sweeping
+from registry.collection.reviewing import Scope
 from registry.errors import RegistryStorageError
-from tests.chaos.collecting import naive
+from tests.chaos.collecting import haste, naive
 
 IDLE_SECONDS: Final = 0.02
+OURS: Final = "ours"
 NAIVE: Final = "naive"
+BATCH: Final = 20
 
 
 class Collect(Protocol):
@@ -33,11 +36,18 @@ async def _naively(here: Installation) -> bool:
     return bool((await sweeping.sweep(here.database, here.storage)).objects)
 
 
-VARIANTS: Final[Mapping[str, Collect]] = {NAIVE: _naively}
+async def _by_the_protocol(here: Installation) -> bool:
+    reviewed = await reviewing.review(here.database, Scope(), limit=BATCH)
+    swept = await sweeping.sweep(here.database, here.storage, limit=BATCH)
+    return bool(reviewed.manifests or reviewed.links or reviewed.blobs or swept.objects)
+
+
+VARIANTS: Final[Mapping[str, Collect]] = {OURS: _by_the_protocol, NAIVE: _naively}
 
 
 async def collect(collects: Collect) -> None:
     """Go on for ever; a storage that fails is tried again."""
+    garbage.LEASE = haste.MANIFEST_LEASE  # type: ignore[misc]  # as the database has it here
     settings = installation.settings_of(None, None)
     async with installation.opened(settings, name="collector") as here:
         while True:

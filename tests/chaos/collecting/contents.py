@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol import media_types, referrers
@@ -72,11 +72,6 @@ class Universe:
     indexes: Sequence[Artifact]
     companions: Sequence[Artifact]
     by_digest: Mapping[Digest, Artifact] = field(repr=False)
-
-    def around(self, digest: Digest) -> Iterator[Digest]:
-        """Yield what has to go when an artifact is deleted, unless something else needs it."""
-        yield from self.by_digest[digest].children
-        yield from (one.digest for one in self.companions if one.accompanies == digest)
 
 
 def universe(owner: int) -> Universe:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-# A lease is at times shorter than a push takes: then the push is refused, and begun again.
-LEASES = """
+# How long a manifest's lease is here: a whole one is an hour, from its push on.
+MANIFEST_LEASE = timedelta(milliseconds=300)
+
+# A blob's lease is at times shorter than a push takes: then that is refused, and begun again.
+LEASES = f"""
 CREATE SCHEMA haste;
-CREATE FUNCTION haste.shorten() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION haste.shorten_link() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.lease_until := least(NEW.lease_until, clock_timestamp() + random() * interval '0.3 s');
     RETURN NEW;
 END $$;
 CREATE TRIGGER haste BEFORE INSERT OR UPDATE ON registry.repository_blobs
-    FOR EACH ROW EXECUTE FUNCTION haste.shorten();
+    FOR EACH ROW EXECUTE FUNCTION haste.shorten_link();
+CREATE FUNCTION haste.shorten_manifest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.lease_until > now() + interval '30 minutes' THEN
+        NEW.lease_until := NEW.lease_until - interval '1 hour' + interval '{MANIFEST_LEASE}';
+    END IF;
+    RETURN NEW;
+END $$;
 CREATE TRIGGER haste BEFORE INSERT OR UPDATE ON registry.manifests
-    FOR EACH ROW EXECUTE FUNCTION haste.shorten();
+    FOR EACH ROW EXECUTE FUNCTION haste.shorten_manifest();
 """
 DELAYS = "UPDATE registry.gc_delays SET delay = interval '100 milliseconds'"
+# An hour later: no lease holds anything, and what was put off is looked at.
 END = (
+    "UPDATE registry.gc_queue SET review_after = now() WHERE review_after > now()",
+    "UPDATE registry.tombstones SET delete_after = now() WHERE delete_after > now()",
     "UPDATE registry.repository_blobs SET lease_until = now() WHERE lease_until > now()",
     "UPDATE registry.uploads SET expires_at = now() WHERE expires_at > now()",
 )
@@ -30,7 +44,7 @@ async def begin(connection: Any) -> None:
     await connection.execute(DELAYS)
 
 
-async def end_all_leases(connection: Any) -> None:
+async def let_time_pass(connection: Any) -> None:
     """Let what was held for somebody who went on pushing be held no longer: nobody does."""
     for statement in END:
         await connection.execute(statement)

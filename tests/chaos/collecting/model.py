@@ -7,11 +7,13 @@ known, but for what a collection may or may not have taken before something save
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.digest import Digest
 from tests.chaos.collecting.contents import Artifact, Universe
+
+STORY = 12
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,46 +29,64 @@ class Model:
     orphaned: set[Digest] = field(default_factory=set)
     unsure: set[Digest] = field(default_factory=set)
     gone: set[Digest] = field(default_factory=set)
+    story: list[tuple[str, Digest]] = field(default_factory=list)
 
     # What happened
 
     def pushed(self, artifact: Artifact, tag: str | None) -> None:
         """Note a manifest that was acknowledged; what it names was there, then."""
+        self.story.append((f"pushed as {tag}", artifact.digest))
+        doubtful = self.there - self.certain()
         self._is_there(artifact.digest)
-        self.unsure.difference_update(artifact.children)
-        self._revive_companions(artifact.digest)
         if tag is not None:
             before = self.tags.get(tag)
             self.tags[tag] = artifact.digest
             self._lost_a_tag(before)
+        self._saved(doubtful, seen={artifact.digest, *artifact.children})
+        if artifact.accompanies in doubtful:  # if that has gone already, nobody looks at this
+            self.unsure.add(artifact.digest)
 
     def untagged(self, tag: str) -> None:
         """Note a deleted tag: what it pointed to stays."""
+        self.story.append((f"untagged {tag}", self.tags[tag]))
         self._lost_a_tag(self.tags.pop(tag))
 
     def deleted(self, digest: Digest) -> None:
         """Note a deleted manifest: its children and companions may have no reason left."""
+        self.story.append(("deleted", digest))
+        self._orphan(digest)
         self._forget(digest)
         self.gone.add(digest)
-        self._orphan(digest)
 
-    def undeleted(self, digests: Iterable[Digest], tags: Iterable[str], root: Digest) -> None:
-        """Note what came back."""
+    def undeleted(
+        self, root: Digest, digests: Iterable[Digest], tags: Mapping[str, Digest]
+    ) -> None:
+        """Note what came back with `root`; what that names is there."""
+        self.story.append(("undeleted", root))
+        doubtful = self.there - self.certain()
         for digest in digests:
             self._is_there(digest)
-        for tag in tags:
-            self.tags[tag] = root
-        self.unsure.difference_update(self.universe.by_digest[root].children)
-        self._revive_companions(root)
+        self.tags |= tags
+        self._saved(doubtful, seen={*digests, *self.universe.by_digest[root].children})
 
-    def settle(self, found: Iterable[Digest]) -> None:
+    def settle(self, found: Collection[Digest]) -> None:
         """Note what is there when all is quiet: nothing is unsure any more."""
+        self.story += [("found", digest) for digest in found]
         lost = self.there.difference(found)
         for digest in lost:
             self._forget(digest)
         self.gone |= lost
         self.orphaned = {one for one in self.orphaned - self.unsure if one in self.there}
         self.unsure.clear()
+
+    def tell(self, digest: Digest) -> str:
+        """Tell what happened to a manifest and to what has to do with it, the last at the end."""
+        artifact = self.universe.by_digest[digest]
+        near = {digest, artifact.accompanies, *artifact.children}
+        near |= {one.digest for one in self.universe.indexes if digest in one.children}
+        near |= {one.digest for one in self.universe.companions if one.accompanies == digest}
+        told = [f"{what} {about.encoded[:6]}" for what, about in self.story if about in near]
+        return f"{digest.encoded[:6]}: {', '.join(told[-STORY:])}"
 
     # What follows
 
@@ -87,7 +107,7 @@ class Model:
         while more := {
             companion
             for digest in doubtful
-            for companion in self.universe.around(digest)
+            for companion in self.around(digest)
             if companion in self.there - doubtful and not self.is_held(companion, doubtful)
         }:
             doubtful |= more
@@ -99,11 +119,26 @@ class Model:
         return {tag: digest for tag, digest in self.tags.items() if digest in certain}
 
     def is_held(self, digest: Digest, without: Iterable[Digest] = ()) -> bool:
-        """Say whether a tag or an index needs a manifest, some left out. Its own tag is none."""
-        own = self.universe.by_digest[digest].own_tag
-        if any(tag != own for tag, target in self.tags.items() if target == digest):
+        """Say whether a tag, an index or a subject needs a manifest, some of these left out.
+
+        The tag that makes it a signature needs it as long as what it signs is there.
+        """
+        artifact = self.universe.by_digest[digest]
+        if any(tag != artifact.own_tag for tag, target in self.tags.items() if target == digest):
             return True
-        return any(True for _ in self.indexes_of(digest, without))
+        subject = artifact.accompanies
+        if subject in self.there.difference(without) and digest in self.around(subject):
+            return True
+        return bool(self.indexes_of(digest, without))
+
+    def around(self, digest: Digest) -> Iterator[Digest]:
+        """Yield what goes when a manifest is deleted, unless something else needs it."""
+        yield from self.universe.by_digest[digest].children
+        for one in self.universe.companions:
+            if one.subject == digest or (
+                one.signs == digest and self.tags.get(one.own_tag or "") == one.digest
+            ):
+                yield one.digest
 
     def indexes_of(self, digest: Digest, without: Iterable[Digest] = ()) -> Sequence[Digest]:
         """Return the indexes that name a manifest."""
@@ -115,7 +150,7 @@ class Model:
         ]
 
     def _without_reason(self, doomed: set[Digest]) -> set[Digest]:
-        follows = {one for digest in doomed for one in self.universe.around(digest)}
+        follows = {one for digest in doomed for one in self.around(digest)}
         return (self.orphaned | follows) & self.there - doomed
 
     # Bookkeeping
@@ -132,16 +167,15 @@ class Model:
         self.tags = {tag: target for tag, target in self.tags.items() if target != digest}
 
     def _orphan(self, digest: Digest) -> None:
-        for one in self.universe.around(digest):
+        for one in self.around(digest):
             if one in self.there:
                 self.orphaned.add(one)
                 self.unsure.discard(one)
 
-    def _revive_companions(self, subject: Digest) -> None:
-        """Doubt what lost its subject, which is there again: a collection may have been by."""
-        for one in self.universe.companions:
-            if one.accompanies == subject and one.digest in self.orphaned:
-                self.unsure.add(one.digest)
+    def _saved(self, doubtful: set[Digest], *, seen: set[Digest]) -> None:
+        """Doubt what something saved, but for what was seen: a collection may have been by."""
+        self.unsure -= seen
+        self.unsure |= (doubtful & self.there) - seen - self.doomed()
 
     def _lost_a_tag(self, digest: Digest | None) -> None:
         """Doubt what only its tag held: it depends on whether a collection looked meanwhile."""

@@ -64,6 +64,7 @@ class Owner:
     chance: random.Random
     pause: Action
     number: int
+    by_wire: bool
     undelete: Undelete | None = None
     violations: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -99,8 +100,8 @@ class Owner:
 
     @property
     def _was_interrupted(self) -> bool:
-        """Whether an earlier try may have done it."""
-        return self._tries > 0
+        """Whether an earlier try may have done it: a client over the wire tries again by itself."""
+        return self._tries > 0 or self.by_wire
 
     def owns(self, tag: str) -> bool:
         """Say whether a tag is this owner's."""
@@ -239,7 +240,9 @@ class Owner:
             if back is None:
                 self.counts["too late"] += 1
                 return
-            self.model.undeleted(*back, root=digest)
+            digests, tags = back
+            found = {tag: (await self.store.resolve(tag)).digest for tag in tags}
+            self.model.undeleted(digest, digests, found)
 
         return ask_back
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import signal
 import time
@@ -36,7 +37,7 @@ COLLECTORS = 2
 PATIENCE_SECONDS = 120.0
 DAWDLE_SECONDS = 0.3
 LOOK_SECONDS = 0.05
-STRIKE_SECONDS = 3.0
+STRIKE_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Wish:
     seconds: float
     rounds: int
     seed: int
-    variant: str
+    variant: str = collector.OURS
     on_s3: bool = False
     kills: bool = True
     stops_at_first: bool = False
@@ -131,10 +132,10 @@ class Stage:
             await owner.act()
 
     async def _strike(self) -> None:
-        """Kill the API or a collector at any moment, and start another."""
-        while True:
+        """Kill a collector or the API at any moment, and start another."""
+        for number in itertools.count():
             await asyncio.sleep(self.chance.random() * STRIKE_SECONDS)
-            if self.chance.random() < 1 / (COLLECTORS + 1):
+            if number % (COLLECTORS + 1) == COLLECTORS:
                 await self.house.kill_api()
                 self.kills["API killed"] += 1
             else:
@@ -161,7 +162,6 @@ class Stage:
         """Wait until nothing is left to be collected, and note what is not as it has to be."""
         connection = await self.house.connect()
         try:
-            await haste.end_all_leases(connection)
             verdict.left += await self._settled(connection)
             tables = await audit.read(connection)
         finally:
@@ -178,6 +178,7 @@ class Stage:
         """Return when nothing is left that should go, or what is after a generous time."""
         gives_up_at = time.monotonic() + self.wish.patience_seconds
         while left := await self._left(connection):
+            await haste.let_time_pass(connection)
             if time.monotonic() > gives_up_at:
                 return left
             await asyncio.sleep(LOOK_SECONDS)
@@ -189,7 +190,7 @@ class Stage:
         digests = {(row["repository"], row["digest"]) for row in tables.manifests}
         for owner in self.owners:
             found += [
-                f"owner {owner.number}: {digest} is doomed, and there"
+                f"owner {owner.number}: still there: {owner.model.tell(digest)}"
                 for digest in owner.model.doomed()
                 if (owner.store.repository, audit.stored(digest)) in digests
             ]
@@ -200,11 +201,11 @@ class Stage:
         where, model = f"owner {owner.number} of {owner.store.repository}", owner.model
         for digest in model.certain():
             if problem := await owner.problem_of(str(digest), digest):
-                yield f"{where}: {problem}"
+                yield f"{where}: {problem}; {model.tell(digest)}"
         for tag, digest in model.certain_tags().items():
             if problem := await owner.problem_of(tag, digest):
                 yield f"{where}: tag {tag} {problem}"
-        model.settle([digest for digest in model.there if await _is_there(owner, str(digest))])
+        model.settle({digest for digest in model.there if await _is_there(owner, str(digest))})
 
     async def _left_tags(self, owner: Owner) -> AsyncIterator[str]:
         async for page in owner.store.tags():
@@ -284,6 +285,7 @@ async def _owners(
                 chance=random.Random(chance.random()),  # noqa: S311 - as above
                 pause=pause,
                 number=number,
+                by_wire=by_wire,
             )
         )
     return found

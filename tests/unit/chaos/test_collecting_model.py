@@ -123,6 +123,37 @@ def test_what_is_asked_back_has_to_be_there(model: Model) -> None:
     model.deleted(INDEX.digest)
     model.settle([])
     assert model.gone == {INDEX.digest, *INDEX.children}
-    model.undeleted([INDEX.digest, *INDEX.children], ["index"], INDEX.digest)
+    model.undeleted(INDEX.digest, [INDEX.digest, *INDEX.children], {"index": INDEX.digest})
     assert model.certain() == {INDEX.digest, *INDEX.children}
     assert model.certain_tags() == {"index": INDEX.digest}
+
+
+def test_what_accompanies_something_that_may_have_been_taken_is_in_doubt_with_it() -> None:
+    model = Model(universe=UNIVERSE)
+    below = companion(UNIVERSE, of_image=True)
+    assert below.subject is not None
+    index = next(one for one in UNIVERSE.indexes if below.subject in one.children)
+    for one in (*map(artifact, index.children), index, below):
+        model.pushed(one, None)
+    model.deleted(index.digest)
+    assert below.digest in model.doomed()
+    model.pushed(artifact(below.subject), None)
+    assert below.digest not in model.doomed() | model.certain()
+
+
+def test_a_signature_without_its_tag_accompanies_nothing() -> None:
+    model = Model(universe=UNIVERSE)
+    assert SIGNATURE.signs is not None
+    assert SIGNATURE.own_tag is not None
+    model.pushed(artifact(SIGNATURE.signs), None)
+    model.pushed(SIGNATURE, SIGNATURE.own_tag)
+    model.untagged(SIGNATURE.own_tag)
+    model.deleted(SIGNATURE.signs)
+    assert model.certain() == {SIGNATURE.digest}
+
+
+def test_what_is_pushed_to_a_subject_that_may_be_gone_is_in_doubt(model: Model) -> None:
+    below = next(one for one in UNIVERSE.companions if one.accompanies in INDEX.children)
+    model.deleted(INDEX.digest)
+    model.pushed(below, below.own_tag)
+    assert below.digest not in model.doomed() | model.certain()
