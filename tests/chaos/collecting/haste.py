@@ -28,7 +28,10 @@ END $$;
 CREATE TRIGGER haste BEFORE INSERT OR UPDATE ON registry.manifests
     FOR EACH ROW EXECUTE FUNCTION haste.shorten_manifest();
 """
-DELAYS = "UPDATE registry.gc_delays SET delay = interval '100 milliseconds'"
+DELAYS = """
+UPDATE registry.gc_delays
+SET delay = CASE reason WHEN 'window' THEN interval '2 s' ELSE interval '0.1 s' END
+"""
 # An hour later: no lease holds anything, and what was put off is looked at.
 END = (
     "UPDATE registry.gc_queue SET review_after = now() WHERE review_after > now()",

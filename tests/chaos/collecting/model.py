@@ -43,8 +43,6 @@ class Model:
             self.tags[tag] = artifact.digest
             self._lost_a_tag(before)
         self._saved(doubtful, seen={artifact.digest, *artifact.children})
-        if artifact.accompanies in doubtful:  # if that has gone already, nobody looks at this
-            self.unsure.add(artifact.digest)
 
     def untagged(self, tag: str) -> None:
         """Note a deleted tag: what it pointed to stays."""
@@ -173,9 +171,16 @@ class Model:
                 self.unsure.discard(one)
 
     def _saved(self, doubtful: set[Digest], *, seen: set[Digest]) -> None:
-        """Doubt what something saved, but for what was seen: a collection may have been by."""
+        """Doubt what something saved, but for what was seen: a collection may have been by.
+
+        What was seen is in doubt if its subject is: if that has gone already, nobody looks at it.
+        """
         self.unsure -= seen
         self.unsure |= (doubtful & self.there) - seen - self.doomed()
+        doubtful = self.there - self.certain() - seen
+        self.unsure |= {
+            digest for digest in seen if self.universe.by_digest[digest].accompanies in doubtful
+        }
 
     def _lost_a_tag(self, digest: Digest | None) -> None:
         """Doubt what only its tag held: it depends on whether a collection looked meanwhile."""

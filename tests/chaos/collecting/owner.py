@@ -42,7 +42,8 @@ INTERRUPTIONS = (
     RegistryStorageError,
 )
 
-Undelete = Callable[[str, Digest], Awaitable[tuple[Sequence[Digest], Sequence[str]] | None]]
+Back = tuple[Sequence[Digest], Sequence[str]]
+Undelete = Callable[[str, Digest], Awaitable[Back | None]]
 Action = Callable[[], Awaitable[None]]
 Key = TypeVar("Key")
 
@@ -53,10 +54,7 @@ class Missing(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Owner:
-    """`store` is the repository as this owner reaches it, `others` may be mounted from.
-
-    `undelete` is None where nothing can be asked back.
-    """
+    """`store` is the repository as this owner reaches it, `others` may be mounted from."""
 
     model: Model
     store: ContentStore
@@ -65,7 +63,7 @@ class Owner:
     pause: Action
     number: int
     by_wire: bool
-    undelete: Undelete | None = None
+    undelete: Undelete
     violations: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _tries: int = 0
@@ -127,9 +125,7 @@ class Owner:
         return self._deleting(self._one_of(self.model.there)) if self.model.there else None
 
     def _a_manifest_to_undelete(self) -> Action | None:
-        if self.undelete is None or not self.model.gone:
-            return None
-        return self._undeleting(self._one_of(self.model.gone))
+        return self._undeleting(self._one_of(self.model.gone)) if self.model.gone else None
 
     def _a_blob_to_abandon(self) -> Action:
         return self._abandoning(self.chance.randrange(contents.BLOBS))
@@ -235,7 +231,6 @@ class Owner:
 
     def _undeleting(self, digest: Digest) -> Action:
         async def ask_back() -> None:
-            assert self.undelete is not None
             back = await self.undelete(self.store.repository, digest)
             if back is None:
                 self.counts["too late"] += 1

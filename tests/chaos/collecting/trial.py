@@ -19,16 +19,19 @@ from access.identity import SYSTEM
 from database.pool import Database
 from protocol.client.registry import RegistryClient
 from protocol.credential import Credential
+from protocol.digest import Digest
 from protocol.errors import NotFound
 from protocol.retrying import Patience
 from protocol.transport import Transport
+from registry.collection import undeleting
+from registry.collection.errors import UndeleteError
 from registry.service import Registry
 from registry.storage.driver import Storage
 from tests.acceptance.house import PASSWORD
 from tests.chaos import places
 from tests.chaos.collecting import audit, collector, contents, haste, naive
 from tests.chaos.collecting.model import Model
-from tests.chaos.collecting.owner import Owner
+from tests.chaos.collecting.owner import Back, Owner
 from tests.chaos.places import KilledHouse, Place
 
 OWNERS = 12
@@ -203,9 +206,9 @@ class Stage:
             if problem := await owner.problem_of(str(digest), digest):
                 yield f"{where}: {problem}; {model.tell(digest)}"
         for tag, digest in model.certain_tags().items():
-            if problem := await owner.problem_of(tag, digest):
-                yield f"{where}: tag {tag} {problem}"
-        model.settle({digest for digest in model.there if await _is_there(owner, str(digest))})
+            if await _target(owner, tag) != digest:
+                yield f"{where}: tag {tag} does not lead to {model.tell(digest)}"
+        model.settle({digest for digest in model.there if await _target(owner, str(digest))})
 
     async def _left_tags(self, owner: Owner) -> AsyncIterator[str]:
         async for page in owner.store.tags():
@@ -214,12 +217,11 @@ class Stage:
                     yield f"tag {tag} is in {owner.store.repository}, and was deleted"
 
 
-async def _is_there(owner: Owner, reference: str) -> bool:
+async def _target(owner: Owner, reference: str) -> Digest | None:
     try:
-        await owner.store.resolve(reference)
+        return (await owner.store.resolve(reference)).digest
     except NotFound:
-        return False
-    return True
+        return None
 
 
 @asynccontextmanager
@@ -238,7 +240,7 @@ async def _staged(
         )
         stack.push_async_callback(database.close)
         transport = await stack.enter_async_context(Transport())
-        owners = await _owners(house, Registry(database, storage), transport, chance)
+        owners = await _owners(house, database, storage, transport, chance)
         stage = Stage(
             house=house,
             place=place,
@@ -254,9 +256,14 @@ async def _staged(
 
 
 async def _owners(
-    house: KilledHouse, registry: Registry, transport: Transport, chance: random.Random
+    house: KilledHouse,
+    database: Database,
+    storage: Storage,
+    transport: Transport,
+    chance: random.Random,
 ) -> Sequence[Owner]:
     """Return owners, three to a repository; every other one comes over the wire."""
+    registry = Registry(database, storage)
     client = RegistryClient(
         transport,
         url=house.url,
@@ -268,6 +275,13 @@ async def _owners(
 
     async def pause() -> None:
         await asyncio.sleep(chance.random() * DAWDLE_SECONDS)
+
+    async def ask_back(repository: str, digest: Digest) -> Back | None:
+        try:
+            back = await undeleting.undelete(database, repository, str(digest), by="owner")
+        except UndeleteError:
+            return None
+        return back.digests, back.tags
 
     found = []
     for number in range(OWNERS):
@@ -284,6 +298,7 @@ async def _owners(
                 others=names,
                 chance=random.Random(chance.random()),  # noqa: S311 - as above
                 pause=pause,
+                undelete=ask_back,
                 number=number,
                 by_wire=by_wire,
             )
