@@ -18,7 +18,7 @@ from protocol.digest import Digest
 from protocol.transport import Transport
 from tests.acceptance import house as acceptance
 from tests.acceptance.house import House
-from tests.contract import places
+from tests.contract import artifacts, places
 
 USER, PASSWORD = "admin", acceptance.PASSWORD
 CONTENT = os.urandom(200_000)
@@ -35,6 +35,12 @@ class Shell:
 
     async def __call__(self, *arguments: str, stdin: str = "") -> str:
         """Run the client; return what it printed, and fail with it."""
+        code, said, complaints = await self.ended(*arguments, stdin=stdin)
+        assert code == 0, f"{arguments}: {said}{complaints}"
+        return said
+
+    async def ended(self, *arguments: str, stdin: str = "") -> tuple[int | None, str, str]:
+        """Run the client; return its exit code, what it printed, and what it complained of."""
         process = await asyncio.create_subprocess_exec(
             self.program,
             *arguments,
@@ -45,14 +51,13 @@ class Shell:
             env={"HOME": str(self.home), "PATH": os.defpath, **self.variables},
         )
         said, complaints = await process.communicate(stdin.encode())
-        assert process.returncode == 0, f"{arguments}: {said.decode()}{complaints.decode()}"
-        return said.decode()
+        return process.returncode, said.decode(), complaints.decode()
 
 
 @pytest.fixture
 def shell(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
     program: str = request.param
-    in_ci = program == "buildah"
+    in_ci = program in {"buildah", "skopeo"}
     found = places.needs_program(program) if in_ci else places.may_use_program(program)
     (tmp_path / "file.bin").write_bytes(CONTENT)
     with tarfile.open(tmp_path / "layer.tar", "w") as layer:
@@ -67,8 +72,7 @@ def of(program: str) -> pytest.MarkDecorator:
 async def tags(house: House, repository: str) -> list[str]:
     """Return the repository's tags, as we see them."""
     async with Transport() as transport:
-        credential = Credential(username=USER, password=PASSWORD)
-        ours = RegistryClient(transport, url=house.url, credential=credential)
+        ours = _ours(house, transport)
         return [tag async for page in ours.repository(repository).tags() for tag in page]
 
 
@@ -179,10 +183,93 @@ async def test_buildah_builds_pushes_and_pulls(house: House, shell: Shell) -> No
 async def _pushed(house: House, repository: str, body: bytes) -> str:
     """Push a manifest without a tag; return its address."""
     async with Transport() as transport:
-        credential = Credential(username=USER, password=PASSWORD)
-        ours = RegistryClient(transport, url=house.url, credential=credential)
+        ours = _ours(house, transport)
         manifest = RawManifest(
             media_type="application/vnd.oci.image.index.v1+json", digest=Digest.of(body), body=body
         )
         await ours.repository(repository, writes=True).write_manifest(manifest)
     return f"{house.url.removeprefix('http://')}/{repository}@{Digest.of(body)}"
+
+
+COPIES = {
+    "crane": ("copy", "--insecure", "{host}/{a}", "{host}/{b}"),
+    "oras": ("cp", "--from-plain-http", "--to-plain-http", "{host}/{a}", "{host}/{b}"),
+    "regctl": ("image", "copy", "{host}/{a}", "{host}/{b}"),
+    "skopeo": (
+        *("--insecure-policy", "copy", "--src-tls-verify=false", "--dest-tls-verify=false"),
+        *("docker://{host}/{a}", "docker://{host}/{b}"),
+    ),
+}
+
+
+async def _logged_in(shell: Shell, name: str) -> None:
+    host, pair = shell.host, ("-u", USER, "-p", PASSWORD)
+    match name:
+        case "regctl":
+            await shell("registry", "set", "--skip-check", "--tls", "disabled", host)
+            await shell("registry", "login", "-u", USER, "--pass-stdin", host, stdin=PASSWORD)
+        case "crane":
+            await shell("auth", "login", host, *pair)
+        case "skopeo":
+            shell.variables = {"REGISTRY_AUTH_FILE": str(shell.home / "auth.json")}
+            await shell("login", "--tls-verify=false", *pair, host)
+        case _:
+            plain = ("--plain-http", "-u", USER, "--password-stdin")
+            await shell("login", *plain, host, stdin=PASSWORD)
+
+
+@pytest.mark.parametrize(("shell", "name"), [(name, name) for name in COPIES], indirect=["shell"])
+async def test_a_client_prints_why_an_immutable_tag_stays(
+    house: House, shell: Shell, name: str
+) -> None:
+    repository = f"library/kept-from-{name}"
+    first, second = [await _image(house, repository, tag) for tag in ("v1", "other")]
+    rules = ("project", "immutable")
+    only = ("--tags", "v*", "--repositories", f"kept-from-{name}")
+    rule = json.loads(await _told(house, *rules, "add", "library", *only, "--json"))["id"]
+    await _logged_in(shell, name)
+
+    async def push(tag: str) -> tuple[int | None, str]:
+        fill = {"host": shell.host, "a": f"{repository}:{tag}", "b": f"{repository}:v1"}
+        code, said, complaints = await shell.ended(*(word.format(**fill) for word in COPIES[name]))
+        return code, said + complaints
+
+    code, told = await push("other")
+    assert code != 0
+    assert f"tag v1 is immutable by rule {rule} (tags matching v* in repositories" in told
+    assert "push under another tag" in told
+    assert (await push("v1"))[0] == 0
+    assert f"kept-from-{name}" in await _told(house, *rules, "list", "library")
+    await _told(house, *rules, "disable", "library", str(rule))
+    assert (await push("other"))[0] == 0
+    assert await _digest(house, repository, "v1") == second != first
+    await _told(house, *rules, "enable", "library", str(rule))
+    assert (await push("other"))[0] == 0
+    await _told(house, *rules, "remove", "library", str(rule))
+    assert json.loads(await _told(house, *rules, "list", "library", "--json")) == []
+
+
+async def _told(house: House, *words: str) -> str:
+    """Run a command of ours; return what it printed."""
+    ended = await asyncio.to_thread(house.run, *words)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+async def _image(house: House, repository: str, tag: str) -> Digest:
+    """Push a small image under a tag, which is all that tells it from others."""
+    image = artifacts.image(artifacts.blob(tag.encode()), label=tag)
+    async with Transport() as transport:
+        there = _ours(house, transport).repository(repository, writes=True)
+        await artifacts.put_image(there, image, tag=tag)
+    return image.manifest.digest
+
+
+async def _digest(house: House, repository: str, tag: str) -> Digest:
+    async with Transport() as transport:
+        return (await _ours(house, transport).repository(repository).resolve(tag)).digest
+
+
+def _ours(house: House, transport: Transport) -> RegistryClient:
+    credential = Credential(username=USER, password=PASSWORD)
+    return RegistryClient(transport, url=house.url, credential=credential)
