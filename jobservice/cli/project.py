@@ -9,6 +9,7 @@ import typer
 
 from jobservice.cli import api_client, printing, project_immutable
 from jobservice.cli.api_client import Json
+from jobservice.cli.errors import UsageError
 
 PATH = "/projects"
 COLUMNS = {
@@ -59,6 +60,53 @@ def create(
         printing.as_json({"project_id": int(identity)})
     else:
         printing.line(f"project {name} has id {identity}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument()], *, as_json: printing.AsJson = False) -> None:
+    """Show a project and its settings."""
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found: Json = await client.get(f"{PATH}/{api_client.segment(name)}")
+            return found
+
+    printing.details(asyncio.run(ask()), machine=as_json)
+
+
+@app.command()
+def update(
+    name: Annotated[str, typer.Argument()],
+    *,
+    public: Annotated[
+        bool | None, typer.Option("--public/--private", help="Who may pull: everybody, or not.")
+    ] = None,
+    untagged_keep_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=36_500, help="What has no tag goes when unused so long; 0 keeps it."
+        ),
+    ] = None,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Change what is said, and leave the rest."""
+    body: Json = {}
+    if public is not None:
+        body["metadata"] = {"public": "true" if public else "false"}
+    if untagged_keep_days is not None:
+        body["transship"] = {"untagged_keep_days": untagged_keep_days or None}
+
+    async def ask() -> None:
+        async with api_client.connected() as client:
+            await client.send("PUT", f"{PATH}/{api_client.segment(name)}", body=body)
+
+    if not body:
+        raise UsageError("nothing to change: say --public, --private or --untagged-keep-days")
+    asyncio.run(ask())
+    if as_json:
+        printing.as_json({"name": name})
+    else:
+        printing.line(f"project {name} is changed")
 
 
 @app.command()

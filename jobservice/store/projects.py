@@ -47,3 +47,15 @@ async def repositories(connection: Connection, project_ids: list[int]) -> dict[i
     """Return the number of repositories by project; projects without any are left out."""
     rows = await connection.fetch(COUNT, project_ids)
     return {row["project_id"]: row["repositories"] for row in rows}
+
+
+UNTAGGED = """
+SELECT project_id, untagged_keep_days AS days FROM registry.project_settings
+WHERE project_id = ANY($1) AND untagged_keep_days IS NOT NULL
+"""
+
+
+async def untagged_keep_days(connection: Connection, project_ids: list[int]) -> dict[int, int]:
+    """Return for how long projects keep what is untagged; those that keep it are left out."""
+    rows = await connection.fetch(UNTAGGED, project_ids)
+    return {row["project_id"]: row["days"] for row in rows}

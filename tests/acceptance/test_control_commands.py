@@ -127,3 +127,19 @@ def test_the_registry_is_made_read_only_and_open_again(house: House) -> None:
     finally:
         opened = house.run("admin", "read-only", "off")
     assert (opened.returncode, opened.stdout) == (0, "this registry is open to changes\n")
+
+
+async def test_a_project_is_shown_and_changed(shell: Shell) -> None:
+    await shell.said("project", "create", "tidy")
+    await shell.said("project", "update", "tidy", "--untagged-keep-days", "30", "--public")
+    assert "transship.untagged_keep_days: 30\n" in await shell.said("project", "show", "tidy")
+    await shell.said("project", "update", "tidy", "--private")
+    shown = await shell.json("project", "show", "tidy")
+    assert (shown["metadata"]["public"], shown["transship"]) == (
+        "false",
+        {"untagged_keep_days": 30},
+    )
+    await shell.said("project", "update", "tidy", "--untagged-keep-days", "0")
+    assert (await shell.json("project", "show", "tidy"))["transship"] == {}
+    assert (await shell.refused("project", "update", "tidy"))[0] == ExitCode.USAGE
+    assert (await shell.refused("project", "show", "nowhere"))[0] == ExitCode.NOT_FOUND

@@ -13,6 +13,7 @@ from jobservice.api.models import project as models
 from jobservice.api.models.base import Nothing
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
+from jobservice.projects import ProjectWish
 
 TAG = "project"
 ROOT = f"{API_ROOT}/projects"
@@ -43,8 +44,8 @@ async def head_project(call: Call[Nothing, models.ProjectHeadQuery, Nothing]) ->
 
 async def create_project(call: Call[Nothing, Nothing, models.ProjectReq]) -> web.Response:
     """Make a project."""
-    name, public = harbor.asked_for(call.body)
-    made = await call.services.projects.create(name, public=public, owner=call.principal)
+    name, wish = harbor.asked_for(call.body)
+    made = await call.services.projects.create(name, wish, owner=call.principal)
     by_name = call.request.headers.get(NAME_IN_LOCATION, "").lower() == harbor.TRUE
     return answering.created(call, made.name if by_name else made.id)
 
@@ -58,11 +59,11 @@ async def get_project(call: Call[models.ProjectPath, Nothing, Nothing]) -> web.R
 async def update_project(
     call: Call[models.ProjectPath, Nothing, models.ProjectReq],
 ) -> web.Response:
-    """Change who may read a project."""
+    """Change who may read a project, and its settings."""
     found = await call.services.projects.get(_key(call))
-    public = harbor.changed(found, call.body)
-    if public is not None:
-        await call.services.projects.set_public(found.project.id, public=public)
+    wish = harbor.changed(found, call.body)
+    if wish != ProjectWish():
+        await call.services.projects.change(found.project.id, wish)
     return web.Response()
 
 

@@ -10,7 +10,7 @@ from jobservice import unbuilt
 from jobservice.api.models import project as models
 from jobservice.domain.listing import Condition, Contains, Equals
 from jobservice.errors import InvalidRequest
-from jobservice.projects import ProjectView
+from jobservice.projects import ProjectSettings, ProjectView, ProjectWish
 
 # Harbor's number for the role of a project's administrator.
 ADMINISTRATOR_ROLE = 1
@@ -40,20 +40,37 @@ def project(view: ProjectView, viewer: Principal) -> models.Project:
             public="true" if found.public else "false",
             retention_id=str(view.retention_id) if view.retention_id else None,
         ),
+        transship=models.TransshipProject(
+            untagged_keep_days=view.settings.untagged_keep_days,
+        ),
     )
 
 
-def asked_for(body: models.ProjectReq) -> tuple[str, bool]:
-    """Read the name and whether the project is public; raise InvalidRequest."""
-    public = _public(body, [*_missing(body)])
-    return body.project_name or "", bool(public)
+def asked_for(body: models.ProjectReq) -> tuple[str, ProjectWish]:
+    """Read a project's name and what it is to be; raise InvalidRequest."""
+    return body.project_name or "", _wish(body, [*_missing(body)])
 
 
-def changed(view: ProjectView, body: models.ProjectReq) -> bool | None:
-    """Read whether the project is to be public, None to leave it; raise InvalidRequest."""
+def changed(view: ProjectView, body: models.ProjectReq) -> ProjectWish:
+    """Read what is to become of a project; raise InvalidRequest."""
     renamed = body.project_name not in {None, "", view.project.name}
     problems = ["project_name: a project keeps its name"] if renamed else []
-    return _public(body, problems, retention_id=view.retention_id)
+    return _wish(body, problems, retention_id=view.retention_id)
+
+
+def _wish(
+    body: models.ProjectReq, problems: list[str], *, retention_id: int | None = None
+) -> ProjectWish:
+    public = _public(body, problems, retention_id=retention_id)
+    return ProjectWish(public=public, settings=_settings(body))
+
+
+def _settings(body: models.ProjectReq) -> ProjectSettings | None:
+    """Read `transship`: absent changes nothing, null resets it."""
+    if "transship" not in body.model_fields_set:
+        return None
+    ours = body.transship or models.TransshipProject()
+    return ProjectSettings(untagged_keep_days=ours.untagged_keep_days)
 
 
 def _public(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from jobservice.api.models.base import HarborModel, LinkedPaging, Nothing
+from jobservice.api.models.base import HarborModel, LinkedPaging, Nothing, OwnModel
 
 
 class ProjectMetadata(HarborModel):
@@ -46,6 +47,12 @@ class CVEAllowlist(HarborModel):
     update_time: datetime | None = None
 
 
+class TransshipProject(OwnModel):
+    """What Harbor has no field for. Untagged manifests go when unused for so many days."""
+
+    untagged_keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+
 class ProjectReq(HarborModel):
     """A project to make."""
 
@@ -55,6 +62,7 @@ class ProjectReq(HarborModel):
     cve_allowlist: CVEAllowlist | None = None
     storage_limit: int | None = None
     registry_id: int | None = None
+    transship: TransshipProject | None = None
 
 
 class Project(HarborModel):
@@ -74,6 +82,7 @@ class Project(HarborModel):
     repo_count: int
     metadata: ProjectMetadata
     cve_allowlist: CVEAllowlist | None = None
+    transship: TransshipProject | None = None
 
 
 class ProjectPath(BaseModel):

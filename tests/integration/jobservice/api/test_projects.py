@@ -173,3 +173,76 @@ async def test_a_project_is_deleted_when_nothing_is_in_it(
     assert (await admin.delete("/projects/a")).status == 200
     assert (await admin.get("/projects/a")).status == 404
     assert (await admin.delete("/projects/a")).status == 404
+
+
+QUEUED_TO = """
+SELECT untagged_queued_to
+FROM registry.project_settings s JOIN access.projects p ON p.id = s.project_id
+WHERE p.name = $1
+"""
+
+
+async def test_how_long_untagged_manifests_stay_is_set_kept_and_reset(
+    admin: Caller, database: Database
+) -> None:
+    body = {"project_name": "a", "transship": {"untagged_keep_days": 30}}
+    assert (await admin.post("/projects", body)).status == 201
+
+    async def days() -> int | None:
+        found: int | None = (
+            (await admin.get("/projects/a")).json["transship"].get("untagged_keep_days")
+        )
+        listed = {p["name"]: p["transship"] for p in (await admin.get("/projects")).json}
+        assert listed["a"].get("untagged_keep_days") == found
+        assert listed["library"] == {}
+        return found
+
+    assert await days() == 30
+    async with database.connection() as connection:
+        assert await connection.fetchval(QUEUED_TO, "a") == 0
+    assert (await admin.put("/projects/a", {"public": True})).status == 200
+    assert await days() == 30
+    shown = (await admin.get("/projects/a")).json
+    assert (await admin.put("/projects/a", shown)).status == 200
+    assert await days() == 30
+    for reset in (None, {}, {"untagged_keep_days": None}):
+        assert (
+            await admin.put("/projects/a", {"transship": {"untagged_keep_days": 7}})
+        ).status == 200
+        assert await days() == 7
+        assert (await admin.put("/projects/a", {"transship": reset})).status == 200
+        assert await days() is None
+    assert (await admin.get("/projects/a")).json["metadata"] == {"public": "true"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"untagged_keep_days": 0},
+        {"untagged_keep_days": -1},
+        {"untagged_keep_days": 36_501},
+        {"untagged_keep_days": 10**30},
+        {"untagged_keep_days": True},
+        {"untagged_keep_days": "7"},
+        {"untagged_keep_days": 1.5},
+        {"untagged_days": 7},
+    ],
+)
+async def test_settings_that_cannot_be_are_refused(admin: Caller, settings: dict[str, Any]) -> None:
+    for answer in (
+        await admin.put("/projects/library", {"transship": settings}),
+        await admin.post("/projects", {"project_name": "a", "transship": settings}),
+    ):
+        assert (answer.status, next(iter(settings)) in answer.messages) == (400, True)
+    assert (await admin.get("/projects/a")).status == 404
+
+
+async def test_who_changes_a_projects_settings_is_written_down(
+    admin: Caller, database: Database
+) -> None:
+    await admin.put("/projects/library", {"transship": {"untagged_keep_days": 7}})
+    async with database.connection() as connection:
+        details = await connection.fetchval(
+            "SELECT details FROM access.audit_log WHERE resource_type = 'project'"
+        )
+    assert (details["untagged_keep_days"], details["public"]) == (7, True)
