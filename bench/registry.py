@@ -2,7 +2,7 @@
 
 All run at once and idle until it is their turn; for each question they take turns. Reads come from
 wrk, pushes from sockets of our own. Ours is asked with a password and waits for its disks, and its
-processor time has PostgreSQL's in it.
+processor time has PostgreSQL's in it. Part of a run is printed and leaves the page as it is.
 """
 
 from __future__ import annotations
@@ -127,11 +127,13 @@ def questions(image: Image, seconds: int) -> Iterator[tuple[str, Callable[[Subje
     yield "push a manifest", pushing(push_manifest)
 
 
-def measure(subjects: Sequence[Subject], seconds: int) -> Paces:
-    """Ask everything of everybody, in turn."""
+def measure(subjects: Sequence[Subject], seconds: int, wanted: str) -> Paces:
+    """Ask everybody, in turn, all that has `wanted` in its name."""
     images = {subject.name: asyncio.run(seed(subject)) for subject in subjects}
     paces: Paces = {}
     for name, ask in questions(images[registry_servers.OURS], seconds):
+        if wanted not in name:
+            continue
         paces[name] = {}
         for connections in CONNECTIONS:
             paces[name][connections] = found = {}
@@ -196,6 +198,8 @@ def _ratios(paces: Paces, rivals: Sequence[str]) -> Iterator[str]:
             for of_name in paces.values()
             for found in of_name.values()
         ]
+        if not ratios:
+            continue
         yield (
             f"- requests a second against {rival}: {min(ratios):.2f} to {max(ratios):.2f} times,"
             f" in the median {sorted(ratios)[len(ratios) // 2]:.2f}"
@@ -214,18 +218,25 @@ def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m bench.registry", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="of each question (5)")
-    parser.add_argument("--runs", type=int, default=3, help="of the gibibyte (3)")
+    parser.add_argument("--runs", type=int, default=3, help="of the gibibyte (3); 0 leaves it out")
+    parser.add_argument("--question", default="", help="those whose name holds this (all)")
+    parser.add_argument("--against", action="append", default=[], help="part of a name (all)")
     wanted = parser.parse_args()
     if shutil.which(registry_load.WRK) is None:
         _tell("wrk is not installed; nothing was measured")
         return 1
-    with registry_servers.subjects() as subjects:
-        paces = measure(subjects, wanted.seconds)
+    with registry_servers.subjects(wanted.against) as subjects:
+        paces = measure(subjects, wanted.seconds, wanted.question)
         passages = pass_through(subjects, wanted.runs, "1 GiB")
         memory = {subject.name: subject.memory_bytes() for subject in subjects}
-    with registry_servers.encrypted() as subjects:
-        passages |= pass_through(subjects, wanted.runs, "1 GiB over TLS")
-    report.put(_PAGE, _BEGIN, "\n\n".join(sections(paces, passages, memory)))
+    if wanted.runs:
+        with registry_servers.encrypted(wanted.against) as subjects:
+            passages |= pass_through(subjects, wanted.runs, "1 GiB over TLS")
+    tables = "\n\n".join(sections(paces, passages, memory))
+    if wanted.against or wanted.question or not wanted.runs:
+        sys.stdout.write(f"{tables}\n")
+    else:
+        report.put(_PAGE, _BEGIN, tables)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,29 +47,30 @@ class Subject:
 
 
 @contextmanager
-def subjects() -> Iterator[list[Subject]]:
-    """Start all that are here; ours first."""
+def subjects(against: Sequence[str]) -> Iterator[list[Subject]]:
+    """Start ours, and of the others that are here those that are meant."""
     with ExitStack() as stack:
         found = [
             ours(stack.enter_context(service.installation("--workers", "0", *more)), name)
             for name, more in ((OURS, ()), (OURS_TWICE, ("--api", "2")))
+            if name == OURS or _is_meant(name, against)
         ]
-        for name, program in _others():
+        for name, program in _others(against):
             server = stack.enter_context(RegistryServer(program=program))
             found.append(Subject(name=name, host=server.host, pid=server.pid))
         yield found
 
 
 @contextmanager
-def encrypted() -> Iterator[list[Subject]]:
-    """Start those that speak TLS; ours first."""
+def encrypted(against: Sequence[str]) -> Iterator[list[Subject]]:
+    """Start ours, and those that are meant, with TLS."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="transship-bench-")))
         pair = CertificatePair.make(folder)
         options = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key))
         up = stack.enter_context(service.installation("--workers", "0", *options))
         found = [replace(ours(up, OURS), encrypted=True)]
-        for name, program in _others():
+        for name, program in _others(against):
             server = stack.enter_context(RegistryServer(program=program, pair=pair))
             found.append(Subject(name=name, host=server.host, pid=server.pid, encrypted=True))
         yield found
@@ -88,12 +89,16 @@ def is_database(pid: int) -> bool:
     return True
 
 
-def _others() -> Iterator[tuple[str, str]]:
+def _is_meant(name: str, against: Sequence[str]) -> bool:
+    return not against or any(part in name for part in against)
+
+
+def _others(against: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield those that are here; Go's is distribution/v3/cmd/registry."""
     for name, program in (
         (DEBIAN, "docker-registry"),
         (DISTRIBUTION, tools.GO_PROGRAMS / "registry"),
     ):
         found = shutil.which(program)
-        if found is not None:
+        if found is not None and _is_meant(name, against):
             yield name, found
