@@ -37,6 +37,8 @@ class Bodies:
     def __init__(self, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self.silence_seconds = silence_seconds
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        # Whoever makes a list that may be large holds this, and nobody who only sends one.
+        self.lists = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def chunks(self, request: web.Request, portions: Portions) -> AsyncIterator[bytes]:
         """Yield what comes, much at once; raise ClientSilent, or a refusal SIZE_INVALID."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,12 +13,18 @@ from aiohttp import hdrs, web
 from protocol import media_types, referrers
 from registry.errors import refusal
 from registry.http.exchange import PAGE, Exchange
+from registry.http.listed import Listed
 
+_MANY: Final = 1000  # entries of at most 255 bytes
 _CURSOR_DIGITS: Final = 18
 
 
 async def tags(exchange: Exchange) -> web.StreamResponse:
     """List tags in bytewise order after `last`."""
+    return await _sent(exchange, _tags, may_be_large=exchange.page()[0] > _MANY)
+
+
+async def _tags(exchange: Exchange) -> Listed:
     limit, last = exchange.page()
     names = await exchange.repository.tags_page(after=last, limit=limit + 1)
     content = {"name": exchange.target.repository, "tags": names[:limit]}
@@ -26,6 +33,10 @@ async def tags(exchange: Exchange) -> web.StreamResponse:
 
 async def catalog(exchange: Exchange) -> web.StreamResponse:
     """List repositories in bytewise order after `last`."""
+    return await _sent(exchange, _catalog, may_be_large=exchange.page()[0] > _MANY)
+
+
+async def _catalog(exchange: Exchange) -> Listed:
     limit, last = exchange.page()
     names = await exchange.registry.repositories_page(
         exchange.principal, after=last, limit=limit + 1
@@ -35,6 +46,10 @@ async def catalog(exchange: Exchange) -> web.StreamResponse:
 
 async def list_referrers(exchange: Exchange) -> web.StreamResponse:
     """List what refers to a digest, of one artifact type if asked."""
+    return await _sent(exchange, _referrers, may_be_large=True)
+
+
+async def _referrers(exchange: Exchange) -> Listed:
     wanted = exchange.text("artifactType")
     page = await exchange.repository.referrers_page(
         exchange.digest, artifact_type=wanted, after=_after(exchange), limit=PAGE
@@ -46,7 +61,16 @@ async def list_referrers(exchange: Exchange) -> web.StreamResponse:
     if page and page[-1].is_followed:
         query = {"artifactType": wanted} if wanted is not None else {}
         headers.update(_link(exchange, {**query, "last": str(page[-1].id)}))
-    return web.Response(body=body, headers=headers)
+    return Listed.of(body, headers)
+
+
+async def _sent(
+    exchange: Exchange, build: Callable[[Exchange], Awaitable[Listed]], *, may_be_large: bool
+) -> web.StreamResponse:
+    """Make a list, few large ones at a time, then send it: nothing of it is held meanwhile."""
+    async with exchange.bodies.lists if may_be_large else contextlib.nullcontext():
+        listed = await build(exchange)
+    return await listed.send(exchange.request, silence_seconds=exchange.bodies.silence_seconds)
 
 
 def _after(exchange: Exchange) -> int:
@@ -65,11 +89,10 @@ def _following(names: Sequence[str], limit: int) -> Mapping[str, str] | None:
     return {"n": str(limit), "last": names[limit - 1]}
 
 
-def _page(exchange: Exchange, content: Any, following: Mapping[str, str] | None) -> web.Response:
-    headers = _link(exchange, following) if following else {}
-    return web.Response(
-        body=orjson.dumps(content), content_type="application/json", headers=headers
-    )
+def _page(exchange: Exchange, content: Any, following: Mapping[str, str] | None) -> Listed:
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: "application/json"}
+    headers.update(_link(exchange, following) if following else {})
+    return Listed.of(orjson.dumps(content), headers)
 
 
 def _link(exchange: Exchange, query: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from typing_extensions import override
 
 from access.identity import SYSTEM
+from database.pool import Database
 from protocol.digest import Digest
 from protocol.errors import NotFound
 from registry.errors import StorageUnavailable
@@ -108,22 +109,64 @@ async def test_a_large_manifest_that_is_deleted_while_it_is_read_ends_with_an_er
         await anext(pieces)
 
 
+async def begin_to_read(server: TestServer, path: str, readers: AsyncExitStack) -> None:
+    """Have a dozen clients ask, read one line of the answer each, and stay."""
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: registry\r\n"
+        f"Authorization: {encode_basic_auth('admin', PASSWORD)}\r\n\r\n"
+    ).encode()
+    for _ in range(READERS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        readers.callback(writer.close)
+        writer.write(request)
+        async with asyncio.timeout(30):
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
 async def test_slow_readers_of_a_large_manifest_take_a_piece_each(
     client: Client, server: TestServer
 ) -> None:
     body = await large_manifest(client)
-    request = (
-        f"GET /v2/{steps.REPOSITORY}/manifests/large HTTP/1.1\r\nHost: registry\r\n"
-        f"Authorization: {encode_basic_auth('admin', PASSWORD)}\r\n\r\n"
-    ).encode()
     async with AsyncExitStack() as readers:
         tracemalloc.start()
         readers.callback(tracemalloc.stop)
-        for _ in range(READERS):
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
-            readers.callback(writer.close)
-            writer.write(request)
-            async with asyncio.timeout(30):
-                assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await begin_to_read(server, f"/v2/{steps.REPOSITORY}/manifests/large", readers)
         taken = tracemalloc.get_traced_memory()[1]
     assert taken < 4 * len(body), "a dozen of them would be held whole"
+
+
+LONG = f"/v2/{steps.REPOSITORY}/tags/list?n=10000"
+MANY_TAGS = """
+INSERT INTO registry.tags (repository_id, name, manifest_id)
+SELECT m.repository_id, 'v' || lpad(n::text, 127, '0'), m.id
+FROM registry.manifests m, generate_series(1, 9999) n
+"""
+
+
+async def test_a_long_list_comes_whole_and_its_head_alike(
+    client: Client, database: Database
+) -> None:
+    await steps.push_image(client, "latest")
+    async with database.connection() as connection:
+        await connection.execute(MANY_TAGS)
+    got, head = await steps.ask(client, "GET", LONG), await steps.ask(client, "HEAD", LONG)
+    assert got.json["tags"] == ["latest", *(f"v{number:0127}" for number in range(1, 10_000))]
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type"):
+        assert got.headers[name] == head.headers[name]
+    assert int(got.headers["Content-Length"]) == len(got.body)
+
+
+async def test_slow_readers_of_a_long_list_hold_little_of_it(
+    client: Client, server: TestServer, database: Database
+) -> None:
+    await steps.push_image(client, "latest")
+    async with database.connection() as connection:
+        await connection.execute(MANY_TAGS)
+    size = int((await steps.ask(client, "HEAD", LONG)).headers["Content-Length"])
+    async with AsyncExitStack() as readers:
+        tracemalloc.start()
+        readers.callback(tracemalloc.stop)
+        await begin_to_read(server, LONG, readers)
+        held = tracemalloc.get_traced_memory()[0]
+    assert held < 3 * size, "a dozen of them would be held whole"
