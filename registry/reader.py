@@ -135,9 +135,9 @@ class RepositoryReader:
                         f"the bytes of {digest} are lost; push it again",
                         "read content",
                     )
-                if blob is not None and renew and blob.lease_is_short:
-                    await blobs.renew_lease(connection, blob)
-            return blob
+                if blob is None or not (renew and blob.lease_is_short):
+                    return blob
+                return blob if await blobs.renew_lease(connection, blob) else None
 
         return await self._look_up(find, digest, unknown="BLOB_UNKNOWN")
 

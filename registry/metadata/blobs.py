@@ -60,9 +60,9 @@ WHERE repository_id = $1 AND blob_id = $2
 """
 
 
-async def renew_lease(connection: Connection, blob: Blob) -> None:
-    """Keep an unreferenced blob for an hour: somebody has just been told that it is there."""
-    await connection.execute(RENEW, blob.repository_id, blob.id)
+async def renew_lease(connection: Connection, blob: Blob) -> bool:
+    """Keep an unreferenced blob for an hour, for whoever is told of it; False if it just went."""
+    return await connection.execute(RENEW, blob.repository_id, blob.id) != "UPDATE 0"
 
 
 # What becomes of an object that is published: `gone` has its repository_id, storage_key and

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from database.pool import Connection
 from registry.events import Action
 from registry.garbage import Facts
 from registry.metadata import collected, deletion, outbox
+
+COMPANION_SUFFIXES: Final = "ARRAY['', '.sig', '.att', '.sbom']"
 
 LOCK = """
 SELECT id FROM registry.manifests WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED
@@ -19,17 +22,9 @@ async def lock(connection: Connection, ids: Sequence[int]) -> frozenset[int]:
     return frozenset(row["id"] for row in await connection.fetch(LOCK, ids))
 
 
-THERE = "SELECT id FROM registry.manifests WHERE id = ANY($1)"
-
-
-async def there(connection: Connection, ids: Sequence[int]) -> frozenset[int]:
-    """Return those that have a row, locked or not."""
-    return frozenset(row["id"] for row in await connection.fetch(THERE, ids))
-
-
 # A tag of cosign's or of the referrers' fallback counts while what it accompanies is here.
 _END = f"'\\x{'ff' * 32}'::bytea"
-FACTS = f"""
+_FACTS = f"""
 SELECT m.id, m.lease_until, m.pushed_at, m.last_used_at, m.pulled_at,
        s.untagged_keep_days,
        EXISTS (SELECT FROM registry.tags t
@@ -40,13 +35,15 @@ SELECT m.id, m.lease_until, m.pushed_at, m.last_used_at, m.pulled_at,
              AND (subject IS NULL OR EXISTS (
                  SELECT FROM registry.manifests of
                  WHERE of.repository_id = m.repository_id AND of.digest >= subject
-                   AND of.digest <= subject || {_END}
+                   AND of.digest <= subject || {_END} AND {{of_stays}}
              ))
        ) AS has_own_tags,
        EXISTS (SELECT FROM registry.manifest_children c
-               WHERE c.repository_id = m.repository_id AND c.child_id = m.id)
+               WHERE c.repository_id = m.repository_id AND c.child_id = m.id
+                 AND {{parent_stays}})
        OR EXISTS (SELECT FROM registry.manifests of
-                  WHERE of.repository_id = m.repository_id AND of.digest = m.subject_digest)
+                  WHERE of.repository_id = m.repository_id AND of.digest = m.subject_digest
+                    AND {{of_stays}})
            AS is_named,
        m.held OR EXISTS (SELECT FROM registry.pins p
                          WHERE p.manifest_id = m.id AND p.expires_at IS NULL) AS is_held,
@@ -56,10 +53,22 @@ LEFT JOIN registry.project_settings s ON s.project_id = r.project_id
 WHERE m.id = ANY($1) ORDER BY m.id
 """  # noqa: S608 constants only
 
+FACTS = _FACTS.format(of_stays="true", parent_stays="true")
+# Of a forecast: as if what it found so far were gone.
+_STAYS = "NOT EXISTS (SELECT FROM forecast_gone g WHERE g.id = {})"
+FACTS_WITHOUT_GONE = _FACTS.format(
+    of_stays=_STAYS.format("of.id"), parent_stays=_STAYS.format("c.parent_id")
+)
+
 
 async def facts(connection: Connection, ids: Sequence[int]) -> Sequence[Facts]:
     """Return what is to be known of manifests; those that are gone are left out."""
     return [Facts(**row) for row in await connection.fetch(FACTS, ids)]
+
+
+async def facts_without_gone(connection: Connection, ids: Sequence[int]) -> Sequence[Facts]:
+    """Return the same within a forecast."""
+    return [Facts(**row) for row in await connection.fetch(FACTS_WITHOUT_GONE, ids)]
 
 
 EXPIRED_PINS = "DELETE FROM registry.pins WHERE manifest_id = ANY($1) AND expires_at <= now()"

@@ -15,8 +15,11 @@ from protocol.descriptor import Descriptor
 from protocol.digest import Digest
 from registry.collection import reviewing
 from registry.collection.reviewing import Reviewed, Scope
+from registry.metadata.tombstones import Released
 from registry.repository import LocalRepository
 from registry.service import Registry
+from registry.storage.filesystem import FilesystemStorage
+from registry.stored_object import StoredObject
 from tests.integration.registry import steps
 
 REPOSITORY = steps.REPOSITORY
@@ -36,6 +39,7 @@ class Yard:
     database: Database
     registry: Registry
     repository: LocalRepository
+    storage: FilesystemStorage
 
     async def blob(self, content: bytes, repository: LocalRepository | None = None) -> Digest:
         """Push a blob."""
@@ -103,6 +107,15 @@ class Yard:
         found = await self.values("SELECT registry.digest_text(digest) FROM registry.blobs")
         return {str(one) for one in found}
 
+    async def tombstones(self) -> list[Released]:
+        """Return the objects whose rows are gone."""
+        async with self.database.connection() as connection:
+            rows = await connection.fetch("SELECT storage_key, size_bytes FROM registry.tombstones")
+        return [
+            Released(stored=StoredObject(row["storage_key"]), size_bytes=row["size_bytes"])
+            for row in rows
+        ]
+
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
@@ -118,10 +131,11 @@ def digests_of(contents: Sequence[bytes]) -> set[str]:
 
 
 @pytest.fixture
-async def yard(database: Database, registry: Registry) -> Yard:
+async def yard(database: Database, registry: Registry, storage: FilesystemStorage) -> Yard:
     await registry.prepare(REPOSITORY)
     return Yard(
         database=database,
         registry=registry,
         repository=registry.repository(REPOSITORY, SYSTEM),
+        storage=storage,
     )
