@@ -19,7 +19,6 @@ from registry.collection.errors import BytesGone, NotDeleted, NotMissing, Undele
 from registry.contents import Contents
 from registry.metadata import deleted, manifest_writes, manifests, repositories
 from registry.metadata.deleted import DeletedManifest, Place
-from registry.metadata.manifests import Wanted
 from registry.parsing import Parser
 
 
@@ -119,9 +118,7 @@ class _Undeletion:
 
     async def _target(self, tag: str) -> Digest:
         """Return what a tag led to that is not there; raise NotMissing or NotDeleted."""
-        found = await manifests.find(
-            self._connection, Wanted(self._place.repository, tag), with_body=False
-        )
+        found = await manifests.find(self._connection, self._place.repository, tag, with_body=False)
         target = await deleted.tag_target(self._connection, self._place.repository, tag)
         if found is not None:
             before = f": name {target} to have that beside it" if target is not None else ""
