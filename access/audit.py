@@ -62,6 +62,9 @@ class Event(StrEnum):
     REDELIVER_HOOK = "redeliver_hook"
     START_PURGE = "start_purge"
     STOP_PURGE = "stop_purge"
+    START_COLLECTION = "start_garbage_collection"
+    STOP_COLLECTION = "stop_garbage_collection"
+    UNDELETE_ARTIFACT = "undelete_artifact"
     UPDATE_CONFIGURATION = "update_configuration"
 
     @property

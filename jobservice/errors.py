@@ -13,6 +13,7 @@ JobserviceError
 │   ├── PolicyRunning
 │   ├── CannotRetry
 │   ├── NothingToAnswer
+│   ├── ReadOnly
 │   └── StillUnderWay
 ├── LeaseLost                a worker's task is somebody else's by now: task_id
 ├── NotLeading               another worker process leads by now
@@ -118,6 +119,16 @@ class StillUnderWay(PreconditionFailed):
 
 class NothingToAnswer(PreconditionFailed):
     """Nobody waits for an approval."""
+
+
+class ReadOnly(PreconditionFailed):
+    """This registry takes no changes at the moment."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this registry is read-only, so no garbage is collected; "
+            "`transship admin read-only off` allows changes again"
+        )
 
 
 class CannotRetry(PreconditionFailed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jobservice import policy_starts
+from jobservice.collections import COLLECTIONS
 from jobservice.domain.retention import VENDOR_TYPE
 from jobservice.maintenance.scheduler import Starter
 from jobservice.purges import PURGES
@@ -17,4 +18,5 @@ def build() -> Mapping[str, Starter]:
         policy_starts.VENDOR_TYPE: policy_starts.ScheduledPolicies(),
         PURGES.vendor_type: PURGES,
         VENDOR_TYPE: ScheduledRetention(),
+        COLLECTIONS.vendor_type: COLLECTIONS,
     }

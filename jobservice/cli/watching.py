@@ -27,7 +27,7 @@ async def until_it_ends(client: ApiClient, execution_id: int, *, quiet: bool) ->
     Listens to the server's events; asks again and again where that does not work. Raise
     CommandError, with the reasons, unless it succeeded; but not when `quiet`.
     """
-    screen = _Screen(quiet=quiet)
+    screen = Screen(quiet=quiet)
     await _listen(client, execution_id, screen)
     while True:
         execution: Json = await client.get(f"/replication/executions/{execution_id}")
@@ -40,7 +40,7 @@ async def until_it_ends(client: ApiClient, execution_id: int, *, quiet: bool) ->
         await asyncio.sleep(POLL_SECONDS)
 
 
-class _Screen:
+class Screen:
     """One line that changes on a terminal, a line for each change in a pipe; nothing if quiet."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -62,7 +62,7 @@ class _Screen:
             print(file=sys.stderr)  # noqa: T201 - the end of the live line
 
 
-async def _listen(client: ApiClient, execution_id: int, screen: _Screen) -> None:
+async def _listen(client: ApiClient, execution_id: int, screen: Screen) -> None:
     """Show what the server tells until the execution has ended, or the server tells no more."""
     with contextlib.suppress(ServerError, ProtocolError):
         async for event in event_stream.events(client, f"/executions/{execution_id}/events"):

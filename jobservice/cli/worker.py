@@ -64,7 +64,9 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         messages = HookDelivery(parts.database, parts.hook_transport, HookSecrets(parts.keyring))
         try:
             places = Places(parts.database, parts.registry)
-            job_types = catalogue.build(parts.database, registries, messages, places)
+            job_types = catalogue.build(
+                parts.database, registries, messages, places, parts.registry
+            )
             await working.work(
                 setup,
                 parts.database,

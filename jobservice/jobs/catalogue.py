@@ -9,6 +9,7 @@ from typing import Final
 from database.pool import Database
 from jobservice.jobs.audit_purge import AuditPurge
 from jobservice.jobs.base import JobType
+from jobservice.jobs.garbage_collection import GarbageCollection
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
 from jobservice.jobs.replication_deletion import ReplicationDeletion
@@ -19,6 +20,7 @@ from jobservice.jobs.replication_transfer import ReplicationTransfer
 from jobservice.jobs.retention import Retention
 from jobservice.jobs.retention_places import Places
 from jobservice.jobs.retention_plan import RetentionPlan
+from registry.service import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Parts:
     registries: Registries
     messages: HookDelivery | None
     places: Places | None
+    registry: Registry | None
 
 
 CATALOGUE: Final[Mapping[type[JobType], Callable[[Parts], JobType | None]]] = {
@@ -40,6 +43,9 @@ CATALOGUE: Final[Mapping[type[JobType], Callable[[Parts], JobType | None]]] = {
     ),
     ReplicationDeletion: lambda parts: ReplicationDeletion(parts.registries),
     AuditPurge: lambda parts: AuditPurge(parts.database),
+    GarbageCollection: lambda parts: (
+        GarbageCollection(parts.database, parts.registry) if parts.registry else None
+    ),
     HookDelivery: lambda parts: parts.messages,
     RetentionPlan: lambda parts: (
         RetentionPlan(parts.database, parts.places) if parts.places else None
@@ -55,11 +61,19 @@ def build(
     registries: Registries,
     messages: HookDelivery | None = None,
     places: Places | None = None,
+    registry: Registry | None = None,
 ) -> Mapping[str, JobType]:
     """Return the job types by name.
 
-    Without `messages` hooks are left to other workers, without `places` retention.
+    Without `messages` hooks are left to other workers, without `places` retention, without
+    `registry` garbage.
     """
-    parts = Parts(database=database, registries=registries, messages=messages, places=places)
+    parts = Parts(
+        database=database,
+        registries=registries,
+        messages=messages,
+        places=places,
+        registry=registry,
+    )
     made = (make(parts) for make in CATALOGUE.values())
     return {one.name: one for one in made if one is not None}

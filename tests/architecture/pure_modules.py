@@ -11,6 +11,7 @@ PURE = (
     "jobservice/api/querying.py",
     "jobservice/domain/certificate.py",
     "jobservice/domain/change.py",
+    "jobservice/domain/collection.py",
     "jobservice/domain/counting.py",
     "jobservice/domain/cron.py",
     "jobservice/domain/endpoint.py",

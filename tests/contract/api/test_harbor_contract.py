@@ -30,6 +30,7 @@ TAGS = {
     "purge",
     "immutable",
     "Retention",
+    "gc",
 }
 OPERATIONS = [
     (path, method)

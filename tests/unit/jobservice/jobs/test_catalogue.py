@@ -11,11 +11,13 @@ from database.pool import Database
 from jobservice import jobs
 from jobservice.jobs import catalogue
 from jobservice.jobs.base import JobType
+from jobservice.jobs.garbage_collection import GarbageCollection
 from jobservice.jobs.hook_delivery import HookDelivery
 from jobservice.jobs.registries import Registries
 from jobservice.jobs.retention import Retention
 from jobservice.jobs.retention_places import Places
 from jobservice.jobs.retention_plan import RetentionPlan
+from registry.service import Registry
 
 NOTHING = cast("Database", None)
 
@@ -37,7 +39,13 @@ def test_a_worker_runs_what_the_api_knows() -> None:
     registries = cast("Registries", None)
     messages = HookDelivery.__new__(HookDelivery)
     places = Places.__new__(Places)
-    built = catalogue.build(NOTHING, registries, messages, places)
+    registry = Registry.__new__(Registry)
+    built = catalogue.build(NOTHING, registries, messages, places, registry)
     assert {name: type(one) for name, one in built.items()} == dict(catalogue.KNOWN)
     left = set(catalogue.KNOWN) - set(catalogue.build(NOTHING, registries))
-    assert left == {HookDelivery.name, RetentionPlan.name, Retention.name}
+    assert left == {
+        GarbageCollection.name,
+        HookDelivery.name,
+        RetentionPlan.name,
+        Retention.name,
+    }
