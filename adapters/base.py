@@ -65,7 +65,10 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterInfo:
-    """What a kind declares, as `GET /registries/{id}/info` and `adapterinfos` show it."""
+    """What a kind declares, as `GET /registries/{id}/info` and `adapterinfos` show it.
+
+    `tells_push_time`, `tells_pull_time`: its listings give these times of every tag.
+    """
 
     kind: str
     description: str
@@ -75,6 +78,8 @@ class AdapterInfo:
     creatable: bool = True
     endpoint_hint: str = ""
     access_key_hint: str = ""
+    tells_push_time: bool = False
+    tells_pull_time: bool = False
 
 
 class Adapter(ABC):

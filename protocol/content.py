@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from protocol.descriptor import Descriptor
@@ -43,11 +44,16 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedArtifact:
-    """One line of a listing: tags that go together, and their digest where the listing gives it."""
+    """One line of a listing: tags that go together, and their digest where the listing gives it.
+
+    Times are given by kinds whose `AdapterInfo` says so.
+    """
 
     repository: str
     tags: tuple[str, ...] = ()
     digest: Digest | None = None
+    pushed_at: datetime | None = None
+    pulled_at: datetime | None = None
 
 
 class BlobUpload(Protocol):

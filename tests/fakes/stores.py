@@ -57,7 +57,8 @@ class MemoryRegistry:
 
     `faults` maps an operation to errors, one per call (None: no error); `lies` maps a digest to
     the bytes served in its place; `cut_at` cuts the next upload there; `hold` stops blobs in
-    the middle; a `credulous` one commits whatever it is sent.
+    the middle; a `credulous` one commits whatever it is sent. `deletes_digests_with_tags`: whoever
+    deletes a tag there loses the artifact with all its tags.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -73,6 +74,8 @@ class MemoryRegistry:
     credulous: bool = False
     mounts: bool = True
     mounts_across: bool = True
+    deletes_tags: bool = True
+    deletes_digests_with_tags: bool = False
 
     def repository(self, name: str) -> Repository:
         """Give a repository; it is made when it is not there."""
@@ -189,13 +192,21 @@ class MemoryStore:
 
     async def delete_manifest(self, digest: Digest) -> None:
         self.registry.count("delete_manifest")
-        del self._held.manifests[str(digest)]
+        if self._held.manifests.pop(str(digest), None) is None:
+            raise missing(str(digest))
         for tag in [tag for tag, named in self._held.tags.items() if named == str(digest)]:
             del self._held.tags[tag]
 
     async def delete_tag(self, tag: str) -> None:
         self.registry.count("delete_tag")
-        del self._held.tags[tag]
+        if not self.registry.deletes_tags:
+            raise refusal(Unsupported, 405, "UNSUPPORTED")
+        if tag not in self._held.tags:
+            raise missing(tag)
+        if self.registry.deletes_digests_with_tags:
+            await self.delete_manifest(Digest.parse(self._held.tags[tag]))
+        else:
+            del self._held.tags[tag]
 
 
 class MemoryUpload:

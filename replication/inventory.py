@@ -1,0 +1,257 @@
+"""What another registry has in a repository, as the rules of retention look at it.
+
+Requests: the pages of tags; one HEAD for each tag, or for each digest where the listing gives them;
+one GET for each index, because its children stay while it does. What images say of themselves is
+read only where a rule asks for it, and of what is to go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from adapters.base import Adapter, AdapterInfo
+from protocol import manifest, media_types
+from protocol.content import ContentStore, ListedArtifact, RawManifest
+from protocol.digest import Digest
+from protocol.errors import InvalidManifest, ManifestTooLarge, NotFound
+from protocol.manifest import Image
+from registry.retention.artifact import Artifact, Tag
+from registry.retention.criterion import Fact
+from registry.retention.rule import ALL_TYPES
+from registry.retention.rule_set import RuleSet
+from replication import fanout
+
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What a manifest says; `problem` is why it cannot be read, and then it is left alone."""
+
+    media_type: str
+    size_bytes: int = 0
+    config_media_type: str | None = None
+    artifact_type: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    children: tuple[Digest, ...] = ()
+    subject: Digest | None = None
+    problem: str = ""
+
+
+class Inventory:
+    """The tags of one repository, with their digests, and what was read of manifests so far."""
+
+    def __init__(self, adapter: Adapter, repository: str) -> None:
+        self._adapter = adapter
+        self.store: ContentStore = adapter.content(repository)
+        self.repository = repository
+        self.tags: dict[str, Digest] = {}
+        self._listed: dict[str, ListedArtifact] = {}
+        self._types: dict[Digest, str] = {}
+        self._read: dict[Digest, Read] = {}
+        self._pointing: defaultdict[Digest, set[str]] = defaultdict(set)
+        self._named_by: defaultdict[Digest, set[Digest]] = defaultdict(set)
+
+    async def take(self) -> None:
+        """List everything, anew; what was read of manifests stays true.
+
+        Raise NotFound for a repository that is not there.
+        """
+        listed: dict[str, ListedArtifact] = {}
+        cursor: str | None = None
+        while True:
+            page = await self._adapter.list_artifacts(self.repository, cursor=cursor)
+            for one in page.items:
+                listed |= dict.fromkeys(one.tags, one)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        self.tags, self._listed = {}, listed
+        self._pointing.clear()
+        await fanout.for_each(listed, self._resolve, at_once=_AT_ONCE)
+        await self.read(self._indexes(self.tags.values()))
+
+    async def _resolve(self, tag: str) -> None:
+        """Learn what a tag points to; one that is gone meanwhile is left out."""
+        digest = self._listed[tag].digest
+        if digest is None or digest not in self._types:
+            try:
+                found = await self.store.resolve(str(digest or tag))
+            except NotFound:
+                return
+            digest = found.digest
+            self._types[digest] = found.media_type
+        self.tags[tag] = digest
+        self._pointing[digest].add(tag)
+
+    async def read(self, digests: Iterable[Digest]) -> None:
+        """Read manifests that were not, and the indexes that they name, however deep."""
+        waiting = {digest for digest in digests if digest not in self._read}
+        while waiting:
+            await fanout.for_each(waiting, self._read_one, at_once=_AT_ONCE)
+            named = [child for digest in waiting for child in self._read[digest].children]
+            waiting = {digest for digest in self._indexes(named) if digest not in self._read}
+
+    async def _read_one(self, digest: Digest) -> None:
+        try:
+            raw = await self.store.read_manifest(str(digest))
+        except NotFound:
+            known = self._types.get(digest, media_types.OCI_MANIFEST)
+            self._read[digest] = Read(media_type=known, problem="its manifest is not there")
+            return
+        except (InvalidManifest, ManifestTooLarge) as error:
+            self._note(digest, error)
+            return
+        try:
+            self._read[digest] = self._understood(raw)
+        except InvalidManifest as error:
+            self._note(digest, error)
+
+    def _note(self, digest: Digest, error: Exception) -> None:
+        known = self._types.get(digest, media_types.OCI_MANIFEST)
+        problem = f"its manifest cannot be read: {error}"
+        self._read[digest] = Read(media_type=known, problem=problem)
+
+    def _understood(self, raw: RawManifest) -> Read:
+        parsed = manifest.parse(raw)
+        subject = parsed.subject.digest if parsed.subject else None
+        if isinstance(parsed, Image):
+            blobs = (parsed.config, *parsed.layers)
+            return Read(
+                media_type=parsed.media_type,
+                size_bytes=len(raw.body) + sum(blob.size_bytes for blob in blobs),
+                config_media_type=parsed.config.media_type,
+                artifact_type=parsed.artifact_type,
+                annotations=parsed.annotations,
+                subject=subject,
+            )
+        for child in parsed.manifests:
+            self._types.setdefault(child.digest, child.media_type)
+            self._named_by[child.digest].add(raw.digest)
+        return Read(
+            media_type=parsed.media_type,
+            size_bytes=len(raw.body),
+            artifact_type=parsed.artifact_type,
+            annotations=parsed.annotations,
+            children=tuple(child.digest for child in parsed.manifests),
+            subject=subject,
+        )
+
+    def _indexes(self, digests: Iterable[Digest]) -> Iterator[Digest]:
+        return (one for one in digests if self._types.get(one) in media_types.INDEXES)
+
+    def unread(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Return those of which nothing was read."""
+        return frozenset(digests).difference(self._read)
+
+    def read_as(self, digest: Digest) -> Read | None:
+        """Return what was read of a manifest."""
+        return self._read.get(digest)
+
+    def sharing(self, digest: Digest) -> frozenset[str]:
+        """Return the tags that point to a digest."""
+        return frozenset(self._pointing[digest])
+
+    def parents(self, digest: Digest) -> frozenset[Digest]:
+        """Return the indexes that name a digest, of those that have tags or belong to such."""
+        return frozenset(one for one in self._named_by[digest] if self._stands(one))
+
+    def forget(self, tag: str) -> None:
+        """Take a tag off that is gone."""
+        digest = self.tags.pop(tag, None)
+        if digest is not None:
+            self._pointing[digest].discard(tag)
+
+    def _stands(self, digest: Digest) -> bool:
+        return bool(self._pointing[digest]) or any(map(self._stands, self._named_by[digest]))
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Yield what the rules judge: children before the indexes that name them.
+
+        Indexes between others come without tags; other untagged manifests no registry lists.
+        """
+        numbers = {one: number for number, one in enumerate(self._ordered(), 1)}
+        for digest, number in numbers.items():
+            parents = [numbers[one] for one in self._named_by[digest] if one in numbers]
+            yield self._artifact(digest, number, sorted(self._pointing[digest]), parents)
+
+    def _ordered(self) -> Iterator[Digest]:
+        """Yield what is judged, each once, what an index names before it."""
+        done = set[Digest]()
+        waiting = [(self.tags[tag], False) for tag in sorted(self.tags, reverse=True)]
+        while waiting:
+            digest, is_open = waiting.pop()
+            if digest in done:
+                continue
+            inner = [] if is_open else self._inner(digest)
+            if inner:
+                waiting += [(digest, True), *((child, False) for child in inner)]
+            else:
+                done.add(digest)
+                yield digest
+
+    def _inner(self, digest: Digest) -> list[Digest]:
+        """Return what an index names that is judged, too: it has tags, or is an index itself."""
+        read = self._read.get(digest)
+        named = read.children if read else ()
+        indexes = frozenset(self._indexes(named))
+        return [child for child in named if child in indexes or self._pointing[child]]
+
+    def _artifact(
+        self, digest: Digest, number: int, tags: list[str], parents: list[int]
+    ) -> Artifact:
+        read = self._read.get(digest) or Read(
+            media_type=self._types.get(digest, media_types.OCI_MANIFEST)
+        )
+        listed = [self._listed[tag] for tag in tags if tag in self._listed]
+        return Artifact(
+            id=number,
+            digest=str(digest),
+            media_type=read.media_type,
+            tags=[self._tag(tag) for tag in tags],
+            pushed_at=_latest(one.pushed_at for one in listed),
+            pulled_at=_latest(one.pulled_at for one in listed),
+            size_bytes=read.size_bytes,
+            artifact_type=read.artifact_type,
+            config_media_type=read.config_media_type,
+            annotations=read.annotations,
+            parents=parents,
+            subject=str(read.subject) if read.subject else None,
+            held=read.problem,
+        )
+
+    def _tag(self, tag: str) -> Tag:
+        listed = self._listed.get(tag)
+        return Tag(
+            name=tag,
+            pushed_at=listed.pushed_at if listed else None,
+            pulled_at=listed.pulled_at if listed else None,
+        )
+
+
+def _latest(times: Iterable[datetime | None]) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)
+
+
+def reads_all(rules: RuleSet) -> bool:
+    """Say whether rules ask for what only manifests say."""
+    of_manifests = {Fact.ANNOTATIONS, Fact.SIZE}
+    return any(of_manifests & facts for _, facts in rules.facts()) or any(
+        rule.types != ALL_TYPES for rule in rules.rules if not rule.disabled
+    )
+
+
+def untold(rules: RuleSet, info: AdapterInfo) -> Iterator[str]:
+    """Yield a sentence for every rule that asks for what registries of a kind do not tell."""
+    told = {Fact.PUSH_TIME: info.tells_push_time, Fact.PULL_TIME: info.tells_pull_time}
+    for rule, facts in rules.facts():
+        for fact in sorted(facts):
+            if not told.get(fact, True):
+                yield (
+                    f"{rule.name} asks for the {fact}, which registries of kind {info.kind} do not"
+                    " tell; ask for versions (semver), annotations or names instead"
+                )

@@ -1,0 +1,201 @@
+"""What another registry has is seen as the rules need it, with as few requests as they allow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapters.base import AdapterInfo
+from protocol import referrers
+from protocol.content import ListedArtifact
+from protocol.errors import NotFound
+from registry.retention.artifact import Artifact
+from registry.retention.errors import UnknownFact
+from registry.retention.rule_set import RuleSet
+from replication import inventory, retiring
+from replication.inventory import Inventory
+from tests.fakes.registry.content import Repository
+from tests.fakes.stores import MemoryAdapter, MemoryRegistry
+from tests.unit.registry.retention.examples import NOW, delete, keep, rules
+
+CREATED = "org.opencontainers.image.created"
+
+
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    return MemoryRegistry()
+
+
+@pytest.fixture
+def there(registry: MemoryRegistry) -> Repository:
+    return registry.repository("team/app")
+
+
+async def taken(registry: MemoryRegistry, **options: Any) -> Inventory:
+    found = Inventory(MemoryAdapter(registry, **options), "team/app")
+    await found.take()
+    return found
+
+
+async def going(registry: MemoryRegistry, asked: RuleSet) -> dict[str, str]:
+    """Return what would go, by its tags."""
+    found = Inventory(MemoryAdapter(registry), "team/app")
+    decision = await retiring.decide(found, asked, now=NOW)
+    return {",".join(one.tags): one.digest for one in decision.going()}
+
+
+def of(artifacts: list[Artifact], *tags: str) -> Artifact:
+    return next(one for one in artifacts if tuple(tag.name for tag in one.tags) == tags)
+
+
+async def test_tags_of_one_digest_are_one_artifact(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    image = there.put_image("v1")
+    there.tags["latest"] = str(image.digest)
+    there.put_image("v2", layers=(b"other",))
+    artifacts = list((await taken(registry, page_size=1)).artifacts())
+    assert of(artifacts, "latest", "v1").digest == str(image.digest)
+    assert len(artifacts) == 2
+
+
+async def test_an_index_is_read_and_comes_after_what_it_names(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    child = there.put_image("amd64")
+    untagged = there.put_image(layers=(b"other",))
+    inner = there.put_index(children=[child.descriptor])
+    there.put_index("v1", children=[inner.descriptor, untagged.descriptor])
+    artifacts = list((await taken(registry)).artifacts())
+    numbers = {one.digest: one.id for one in artifacts}
+    assert of(artifacts, "amd64").parents == [numbers[str(inner.digest)]]
+    assert numbers[str(child.digest)] < numbers[str(inner.digest)] < of(artifacts, "v1").id
+    assert str(untagged.digest) not in numbers
+    assert registry.requests["read manifest"] == 2
+
+
+async def test_images_are_not_read_where_no_rule_asks_what_they_say(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    for number in range(20):
+        there.put_image(f"v1.{number}", layers=(b"%d" % number,))
+    newest = keep("**", when={"newest": {"count": 18, "by": "semver"}})
+    assert set(await going(registry, rules(newest, delete("**")))) == {"v1.0", "v1.1"}
+    assert registry.requests["resolve"] == 20
+    assert registry.requests["read manifest"] == 2
+
+
+async def test_annotations_are_read_where_a_rule_asks_for_them(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    for day in range(1, 5):
+        there.put_image(f"b{day}", extra={"annotations": {CREATED: f"2026-11-0{day}T00:00:00Z"}})
+    newest = keep("**", when={"newest": {"count": 2, "by": "created"}})
+    assert set(await going(registry, rules(newest, delete("**")))) == {"b1", "b2"}
+
+
+async def test_what_refers_to_something_that_stays_stays(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    image = there.put_image("v1")
+    there.put_image("sbom", layers=(b"sbom",), subject=image.descriptor)
+    cosign = f"{referrers.fallback_tag(image.digest)}.sig"
+    there.put_image(cosign, layers=(b"signature",))
+    there.put_image("old", layers=(b"old",))
+    assert set(await going(registry, rules(keep("v*"), delete("**")))) == {"old"}
+
+
+async def test_what_is_part_of_an_index_that_stays_stays(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    child = there.put_image("v1-amd64")
+    there.put_index("v1", children=[child.descriptor])
+    assert await going(registry, rules(keep("v1"), delete("**"))) == {}
+
+
+async def test_what_cannot_be_read_is_left_alone(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_manifest(b"{", "application/vnd.oci.image.manifest.v1+json", tag="broken")
+    there.put_image("old")
+    assert set(await going(registry, rules(delete("**")))) == {"old"}
+
+
+async def test_a_tag_that_goes_while_it_is_listed_is_left_out(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_image("v1")
+    adapter = MemoryAdapter(registry)
+    adapter.listing_of = lambda _: [
+        ListedArtifact(repository="team/app", tags=("gone",)),
+        ListedArtifact(repository="team/app", tags=("v1",)),
+    ]
+    found = Inventory(adapter, "team/app")
+    await found.take()
+    assert set(found.tags) == {"v1"}
+
+
+async def test_a_repository_that_is_not_there_is_said_to_be_not_there(
+    registry: MemoryRegistry,
+) -> None:
+    with pytest.raises(NotFound):
+        await taken(registry)
+
+
+async def test_a_digest_of_the_listing_is_asked_for_once(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    image = there.put_image("v1")
+    there.tags |= {f"t{number}": str(image.digest) for number in range(5)}
+    adapter = MemoryAdapter(registry)
+    adapter.listing_of = lambda held: [
+        ListedArtifact(repository=held.name, tags=tuple(sorted(held.tags)), digest=image.digest)
+    ]
+    found = Inventory(adapter, "team/app")
+    await found.take()
+    assert found.sharing(image.digest) == set(there.tags)
+    assert registry.requests["resolve"] <= 6
+
+
+async def test_times_that_a_registry_tells_are_believed(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    for days in (1, 9):
+        there.put_image(f"d{days}", layers=(b"%d" % days,))
+    adapter = MemoryAdapter(registry)
+    adapter.listing_of = lambda held: [
+        ListedArtifact(
+            repository=held.name, tags=(tag,), pushed_at=NOW - timedelta(days=int(tag[1:]))
+        )
+        for tag in sorted(held.tags)
+    ]
+    spared = delete("**", unless={"pushed_within_days": 3})
+    decision = await retiring.decide(Inventory(adapter, "team/app"), rules(spared), now=NOW)
+    assert [one.tags for one in decision.going()] == [("d9",)]
+
+
+async def test_a_rule_that_asks_for_what_is_not_told_decides_nothing(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_image("v1")
+    with pytest.raises(UnknownFact):
+        await going(registry, rules(delete("**", unless={"pushed_within_days": 3})))
+
+
+def test_rules_that_ask_for_what_a_kind_does_not_tell_are_named() -> None:
+    asked = rules(
+        keep("**", when={"pulled_within_days": 3}),
+        keep("**", when={"newest": {"count": 2, "by": "semver"}}),
+    )
+    silent = AdapterInfo(kind="silent", description="")
+    telling = AdapterInfo(
+        kind="telling", description="", tells_push_time=True, tells_pull_time=True
+    )
+    problems = list(inventory.untold(asked, silent))
+    assert [one.partition(",")[0] for one in problems] == [
+        "transship rule 1 asks for the pull time",
+        "transship rule 1 asks for the push time",
+    ]
+    assert list(inventory.untold(asked, telling)) == []

@@ -1,0 +1,175 @@
+"""At another registry goes what was decided about, and no digest that anybody else points to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from protocol import referrers
+from protocol.content import RawManifest
+from protocol.errors import Denied, Unsupported
+from replication.inventory import Inventory
+from replication.retiring import FRESH_SECONDS, GONE, Condemned, Retirement
+from tests.fakes.registry.content import Repository
+from tests.fakes.stores import MemoryAdapter, MemoryRegistry, refusal
+
+
+class Scene:
+    """A registry, and deletions in it; `confirmed` counts how often a write was asked for."""
+
+    def __init__(self) -> None:
+        self.registry = MemoryRegistry()
+        self.there: Repository = self.registry.repository("team/app")
+        self.inventory = Inventory(MemoryAdapter(self.registry), "team/app")
+        self.confirmed = 0
+        self.now = 0.0
+        self.retirement = Retirement(self.inventory, confirm=self._confirm, clock=lambda: self.now)
+
+    async def _confirm(self) -> None:
+        self.confirmed += 1
+
+    async def retire(self, image: RawManifest, *tags: str, tag: str | None = None) -> str:
+        return await self.retirement.retire(Condemned(digest=image.digest, tags=tags, tag=tag))
+
+    @property
+    def names(self) -> set[str]:
+        return set(self.there.tags)
+
+    def holds(self, image: RawManifest) -> bool:
+        return str(image.digest) in self.there.manifests
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_an_artifact_goes_with_all_its_tags(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    scene.there.tags["old"] = str(image.digest)
+    assert not await scene.retire(image, "old", "v1")
+    assert (scene.names, scene.holds(image), scene.confirmed) == (set(), False, 1)
+
+
+async def test_an_artifact_that_got_another_tag_stays(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    scene.there.tags["new"] = str(image.digest)
+    assert await scene.retire(image, "v1") == "new has the same digest by now"
+    assert scene.holds(image)
+    assert scene.confirmed == 0
+
+
+async def test_a_tag_that_moved_stays_with_what_it_pointed_to(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    other = scene.there.put_image("v1", layers=(b"other",))
+    assert await scene.retire(image, "v1") == f"tag v1 points to {other.digest} by now"
+    assert scene.holds(image)
+
+
+async def test_what_became_part_of_an_index_stays(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    index = scene.there.put_index("all", children=[image.descriptor])
+    assert await scene.retire(image, "v1") == f"it is part of {index.digest}"
+    assert scene.holds(image)
+    assert not await scene.retire(index, "all")
+    assert not await scene.retire(image, "v1")
+
+
+async def test_what_is_gone_already_is_said_to_be_gone(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    scene.there.put_image("v2", layers=(b"other",))
+    await scene.retire(image, "v1")
+    assert await scene.retire(image, "v1") == GONE
+    assert await scene.retire(image, "v1", tag="v1") == GONE
+
+
+async def test_signatures_go_with_what_they_sign(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    stays = scene.there.put_image("v2", layers=(b"two",))
+    sbom = scene.there.put_image(layers=(b"sbom",), subject=image.descriptor)
+    named = scene.there.put_image("my-sbom", layers=(b"named",), subject=image.descriptor)
+    signature = scene.there.put_image(
+        f"{referrers.fallback_tag(image.digest)}.sig", layers=(b"signature",)
+    )
+    kept = f"{referrers.fallback_tag(stays.digest)}.sig"
+    scene.there.put_image(kept, layers=(b"another signature",))
+    assert not await scene.retire(image, "v1")
+    assert not scene.holds(sbom)
+    assert not scene.holds(signature)
+    assert scene.holds(named)
+    assert scene.names == {"v2", "my-sbom", kept}
+
+
+async def test_a_tag_goes_and_its_artifact_stays(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    scene.there.tags["old"] = str(image.digest)
+    assert not await scene.retire(image, "old", tag="old")
+    assert (scene.names, scene.holds(image)) == ({"v1"}, True)
+
+
+async def test_a_tag_that_moved_stays(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    other = scene.there.put_image("v1", layers=(b"other",))
+    refused = await scene.retire(image, "v1", tag="v1")
+    assert refused == f"tag v1 points to {other.digest} by now"
+    assert scene.names == {"v1"}
+
+
+async def test_where_tags_cannot_be_deleted_alone_they_stay_and_it_is_said(scene: Scene) -> None:
+    scene.registry.deletes_tags = False
+    image = scene.there.put_image("v1")
+    scene.there.tags["old"] = str(image.digest)
+    assert await scene.retire(image, "old", tag="old") == (
+        "this registry cannot delete a tag without its digest, and v1 has the same digest"
+    )
+    del scene.there.tags["v1"]
+    scene.now += FRESH_SECONDS + 1
+    assert await scene.retire(image, "old", tag="old") == (
+        "this registry cannot delete a tag without its artifact, which is to stay"
+    )
+    assert scene.holds(image)
+
+
+async def test_an_artifact_that_a_registry_deletes_with_a_tag_is_put_back(scene: Scene) -> None:
+    scene.registry.deletes_digests_with_tags = True
+    image = scene.there.put_image("v1")
+    scene.there.tags |= dict.fromkeys(("latest", "old"), str(image.digest))
+    assert await scene.retire(image, "old", tag="old") == (
+        "the registry deleted the artifact with the tag; the artifact and latest, v1 was put back,"
+        " without this tag"
+    )
+    assert scene.names == {"latest", "v1"}
+    assert scene.holds(image)
+
+
+@pytest.mark.parametrize("error", [Unsupported, Denied])
+async def test_a_registry_that_deletes_nothing_is_a_failure(scene: Scene, error: Any) -> None:
+    image = scene.there.put_image("v1")
+    scene.registry.faults["delete_manifest"] = [refusal(error, 405, "UNSUPPORTED", "read only")]
+    with pytest.raises(error, match="read only"):
+        await scene.retire(image, "v1")
+
+
+async def test_what_was_listed_is_listed_again_when_it_is_old(scene: Scene) -> None:
+    for number in range(3):
+        scene.there.put_image(f"v{number}", layers=(b"%d" % number,))
+    images = {tag: scene.there.find(tag) for tag in sorted(scene.names)}
+    for tag, image in images.items():
+        assert image is not None
+        assert not await scene.retire(image, tag)
+        scene.now += 0.6 * FRESH_SECONDS
+    assert scene.registry.requests["list"] == 2
+
+
+async def test_whoever_lost_the_work_deletes_nothing(scene: Scene) -> None:
+    async def lost() -> None:
+        raise LookupError
+
+    image = scene.there.put_image("v1")
+    retirement = Retirement(scene.inventory, confirm=lost)
+    for tag in (None, "v1"):
+        with pytest.raises(LookupError):
+            await retirement.retire(Condemned(digest=image.digest, tags=("v1",), tag=tag))
+    assert scene.holds(image)
+    assert scene.names == {"v1"}
