@@ -33,6 +33,7 @@ from jobservice.errors import (
     NotFound,
 )
 from jobservice.store import endpoints as rows
+from jobservice.store import retentions
 from protocol.credential import Credential
 
 MASK = "*****"
@@ -139,6 +140,12 @@ class Endpoints:
                 raise EndpointInUse(
                     f"registry {endpoint_id} is used by replication policies"
                     f" ({', '.join(users)}); change or delete them first"
+                )
+            keepers = await retentions.of_endpoint(connection, endpoint_id)
+            if keepers:
+                raise EndpointInUse(
+                    f"registry {endpoint_id} has retention policies"
+                    f" ({', '.join(map(str, keepers))}); delete them first"
                 )
             running = await rows.executions_using(connection, endpoint_id)
             if running:

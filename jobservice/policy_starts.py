@@ -183,11 +183,4 @@ def _described(endpoint_id: int | None, ends: Ends) -> SnapshotEndpoint:
             name=LOCAL_ENDPOINT.name,
             insecure=LOCAL_ENDPOINT.insecure,
         )
-    settings = ends[endpoint_id].settings
-    return SnapshotEndpoint(
-        endpoint_id=endpoint_id,
-        kind=settings.kind,
-        url=settings.url,
-        name=settings.name,
-        insecure=settings.insecure,
-    )
+    return SnapshotEndpoint.of(endpoint_id, ends[endpoint_id].settings)

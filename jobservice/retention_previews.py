@@ -23,7 +23,7 @@ async def preview(
 ) -> AsyncGenerator[str, None]:
     """Yield a preview in pieces, one repository after the other."""
     total = Total()
-    async with places.open(None, snapshot) as place:
+    async with places.open(snapshot) as place:
         yield form.begin(
             Head(
                 place=snapshot.place,

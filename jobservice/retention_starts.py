@@ -67,7 +67,7 @@ async def wanted(connection: Connection, policy_id: int) -> RetentionPolicy:
 
 
 async def _begin(connection: Connection, snapshot: RetentionSnapshot, trigger: TriggerKind) -> int:
-    endpoint_id = LOCAL_ID if snapshot.endpoint_id is None else snapshot.endpoint_id
+    endpoint_id = snapshot.registry.endpoint_id if snapshot.registry else LOCAL_ID
     new = NewExecution(
         vendor_type=VENDOR_TYPE,
         vendor_id=snapshot.policy_id,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from access import audit, projects
 from access.audit import Entry, Event
 from access.errors import ProjectNotFound
+from adapters import plugins
 from database.pool import Connection, Database
 from jobservice import schedules
 from jobservice.domain import schedule as schedule_rules
+from jobservice.domain.endpoint import LOCAL_ID
 from jobservice.domain.listing import Listing, Rows
+from jobservice.domain.policy import SnapshotEndpoint
 from jobservice.domain.retention import (
     VENDOR_TYPE,
     RetentionPolicy,
@@ -18,9 +21,11 @@ from jobservice.domain.retention import (
 from jobservice.domain.schedule import Vendor
 from jobservice.errors import InvalidRequest, NotFound, PolicyRunning
 from jobservice.retention_starts import WHAT
+from jobservice.store import endpoints as endpoint_rows
 from jobservice.store import executions as execution_rows
 from jobservice.store import retentions as rows
 from jobservice.store.schedules import NewSchedule
+from replication import inventory
 
 
 async def page(database: Database, listing: Listing) -> Rows[RetentionPolicy]:
@@ -44,7 +49,7 @@ async def create(database: Database, settings: RetentionSettings) -> int:
     Raise InvalidRequest, also for a project that has one and for one that is not there.
     """
     async with database.transaction() as connection:
-        place = await _place(connection, settings)
+        place, _ = await _place(connection, settings)
         policy_id = await rows.insert(connection, settings)
         if policy_id is None:
             there = (await rows.of_projects(connection, [settings.project_id or 0])).values()
@@ -66,6 +71,7 @@ async def update(database: Database, policy_id: int, settings: RetentionSettings
             raise NotFound(WHAT, policy_id)
         if _place_of(before.settings) != _place_of(settings):
             raise InvalidRequest([f"scope.ref: a policy keeps its place, which is {before.place}"])
+        await _place(connection, settings)
         await rows.update(connection, policy_id, settings)
         await _keep_schedule(connection, policy_id, settings)
         await _record(connection, Event.UPDATE_RETENTION, before.place, policy_id, settings)
@@ -96,16 +102,36 @@ async def delete(database: Database, policy_id: int) -> None:
 async def trial(database: Database, settings: RetentionSettings) -> RetentionSnapshot:
     """Return what a run of a policy would follow that is not saved; raise InvalidRequest."""
     async with database.connection() as connection:
-        place = await _place(connection, settings)
-    return RetentionSnapshot.tried(settings, place)
+        place, registry = await _place(connection, settings)
+    return RetentionSnapshot.tried(settings, place, registry)
 
 
-async def _place(connection: Connection, settings: RetentionSettings) -> str:
-    """Return the name of a policy's place; raise InvalidRequest where it is not there."""
+async def _place(
+    connection: Connection, settings: RetentionSettings
+) -> tuple[str, SnapshotEndpoint | None]:
+    """Return the name of a policy's place, and the registry where it is another one.
+
+    Raise InvalidRequest where it is not there, or does not tell what the rules ask for.
+    """
+    if settings.endpoint_id is not None:
+        registry = await _registry(connection, settings)
+        return registry.name, registry
     try:
-        return (await projects.get(connection, settings.project_id or 0)).name
+        return (await projects.get(connection, settings.project_id or 0)).name, None
     except ProjectNotFound:
         raise InvalidRequest([f"scope.ref: project {settings.project_id} not found"]) from None
+
+
+async def _registry(connection: Connection, settings: RetentionSettings) -> SnapshotEndpoint:
+    endpoint_id = settings.endpoint_id or LOCAL_ID
+    found = (await endpoint_rows.by_ids(connection, {endpoint_id})).get(endpoint_id)
+    if found is None:
+        raise InvalidRequest([f"transship.registry_id: registry {endpoint_id} not found"])
+    info = plugins.kinds().get(found.settings.kind)
+    problems = list(inventory.untold(settings.rules, info)) if info is not None else []
+    if problems:
+        raise InvalidRequest(problems)
+    return SnapshotEndpoint.of(found.id, found.settings)
 
 
 def _place_of(settings: RetentionSettings) -> tuple[int | None, int | None]:

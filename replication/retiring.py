@@ -59,6 +59,11 @@ async def decide(inventory: Inventory, rules: RuleSet, *, now: datetime) -> Deci
         await inventory.read(unread)
 
 
+def decide_nothing(rules: RuleSet, *, now: datetime) -> Decision:
+    """Return the decision about a repository that is not there."""
+    return Decider(rules, now=now).decide()
+
+
 class Retirement:
     """Deletes in one repository, one after the other. `confirm` is asked before every deletion."""
 

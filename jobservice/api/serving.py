@@ -26,6 +26,7 @@ from jobservice.following import Follower
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
 from jobservice.immutable_rules import ImmutableRules
+from jobservice.jobs.registries import Registries
 from jobservice.jobs.retention_places import Places
 from jobservice.maintenance import service, use_merger
 from jobservice.maintenance.service import Service
@@ -165,7 +166,11 @@ def _services(
         follower=Follower(parts.database),
         health=probes.health(),
         registry=parts.registry,
-        places=Places(parts.database, parts.registry),
+        places=Places(
+            parts.database,
+            parts.registry,
+            Registries(parts.database, parts.connector, rates),
+        ),
         installation=Installation(
             version=metadata.version("transship"),
             external_url=parts.settings.external_url,

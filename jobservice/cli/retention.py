@@ -20,7 +20,7 @@ from jobservice.cli.exit_codes import ExitCode
 PATH: Final = "/retentions"
 COLUMNS: Final = {
     "ID": "id",
-    "PROJECT": "project",
+    "PLACE": "place",
     "RULES": "count",
     "CRON": "trigger.settings.cron",
     "SCOPE": "transship.scope",
@@ -52,7 +52,14 @@ _UNIT: Final = 1024
 Result = TypeVar("Result")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which tags stay.")
-Name = Annotated[str, typer.Argument(metavar="PROJECT|ID", help="A project, or a policy's number.")]
+REMOTE: Final = "remote:"
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROJECT|remote:REGISTRY|ID",
+        help="A project, another registry (see `remote list`), or a policy's number.",
+    ),
+]
 Execution = Annotated[int | None, typer.Argument(metavar="EXECUTION", min=1)]
 
 
@@ -68,7 +75,7 @@ async def _policy(client: ApiClient, name: str) -> Json:
     """Return a policy by its project's name, or by its number; raise ServerError."""
     found = await _policy_or_none(client, name)
     if found is None:
-        raise ServerError(f"project {name} has no retention policy", status=404)
+        raise ServerError(f"{_shown(name)} has no retention policy", status=404)
     return found
 
 
@@ -76,12 +83,39 @@ async def _policy_or_none(client: ApiClient, name: str) -> Json | None:
     if name.isdecimal():
         numbered: Json = await client.get(f"{PATH}/{name}")
         return numbered
+    if name.startswith(REMOTE):
+        registry_id = await _registry_id(client, name)
+        of_registry = await client.listed(PATH, query={"q": f"registry_id={registry_id}"})
+        return next(iter(of_registry), None)
     project = await client.get(f"/projects/{api_client.segment(name)}")
     identity = (project.get("metadata") or {}).get("retention_id")
     if not identity:
         return None
     found: Json = await client.get(f"{PATH}/{identity}")
     return found
+
+
+async def _registry_id(client: ApiClient, name: str) -> int:
+    """Return the number of a registry that is named after `remote:`; raise ServerError."""
+    found: int = (await client.named("/registries", name.removeprefix(REMOTE), what="registry"))[
+        "id"
+    ]
+    return found
+
+
+async def _place(client: ApiClient, name: str, body: Json) -> Json:
+    """Return a policy's body with the place that it is for."""
+    if name.startswith(REMOTE):
+        own = {**body.get("transship", {}), "registry_id": await _registry_id(client, name)}
+        return {**body, "transship": own}
+    about = await client.get(f"/projects/{api_client.segment(name)}")
+    return {**body, "scope": {"level": "project", "ref": about["project_id"]}}
+
+
+def _shown(name: str) -> str:
+    if name.startswith(REMOTE):
+        return f"registry {name.removeprefix(REMOTE)}"
+    return f"project {name}"
 
 
 async def _executions(client: ApiClient, name: str) -> str:
@@ -97,8 +131,12 @@ def list_policies(*, as_json: printing.AsJson = False) -> None:
         if found and not as_json:
             projects = await client.listed("/projects")
             names = {project["project_id"]: project["name"] for project in projects}
+            registries = await client.listed("/registries")
+            others = {one["id"]: f"{REMOTE}{one['name']}" for one in registries}
             for policy in found:
-                policy["project"] = names.get(policy["scope"].get("ref"), "")
+                about = (policy.get("scope") or {}).get("ref")
+                remote = policy["transship"].get("registry_id")
+                policy["place"] = names.get(about) or others.get(remote, "")
                 policy["count"] = len(policy["rules"]) + len(policy["transship"]["rules"])
         return found
 
@@ -107,7 +145,7 @@ def list_policies(*, as_json: printing.AsJson = False) -> None:
 
 @app.command()
 def show(name: Name, *, as_json: printing.AsJson = False) -> None:
-    """Show the policy of a project."""
+    """Show the policy of a project or registry."""
     found = _asked(lambda client: _policy(client, name))
     if as_json:
         printing.as_json(found)
@@ -122,27 +160,29 @@ def show(name: Name, *, as_json: printing.AsJson = False) -> None:
 
 @app.command("set")
 def set_policy(
-    project: Annotated[str, typer.Argument(metavar="PROJECT")],
+    place: Annotated[str, typer.Argument(metavar="PROJECT|remote:REGISTRY")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML or JSON; - is stdin.")],
     *,
     every: timing.Every = "",
     cron: timing.Cron = "",
     as_json: printing.AsJson = False,
 ) -> None:
-    """Give a project the policy of a file, in place of the one it has."""
+    """Give a project or registry the policy of a file, instead of the one it has.
+
+    What goes at another registry cannot be had back: look at `preview` first.
+    """
     body = _read(file)
     if said := timing.expression(every, cron):
         body["trigger"] = {"kind": "Schedule", "settings": {"cron": said}}
 
     async def ask(client: ApiClient) -> Json:
-        about = await client.get(f"/projects/{api_client.segment(project)}")
-        body["scope"] = {"level": "project", "ref": about["project_id"]}
-        before = await _policy_or_none(client, project)
+        placed = await _place(client, place, body)
+        before = await _policy_or_none(client, place)
         if before is None:
-            identity = await client.create(PATH, body)
+            identity = await client.create(PATH, placed)
         else:
             identity = str(before["id"])
-            await client.send("PUT", f"{PATH}/{identity}", body=body)
+            await client.send("PUT", f"{PATH}/{identity}", body=placed)
         found: Json = await client.get(f"{PATH}/{identity}")
         return found
 
@@ -151,7 +191,7 @@ def set_policy(
         printing.as_json(found)
         return
     when = found["trigger"]["settings"].get("cron") or "by hand only"
-    printing.line(f"project {project} has retention policy {found['id']}; it runs: {when}")
+    printing.line(f"{_shown(place)} has retention policy {found['id']}; it runs: {when}")
 
 
 @app.command()
@@ -192,8 +232,7 @@ def preview(
         if file is None:
             path, body = f"{PATH}/{(await _policy(client, name))['id']}/preview", None
         else:
-            about = await client.get(f"/projects/{api_client.segment(name)}")
-            body = {**_read(file), "scope": {"level": "project", "ref": about["project_id"]}}
+            body = await _place(client, name, _read(file))
             path = f"{PATH}/preview"
         async with client.told(path, query={"format": told}, body=body) as answer:
             if wanted == "table":

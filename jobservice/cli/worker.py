@@ -63,7 +63,7 @@ async def _work(settings: Settings, environment: Mapping[str, str]) -> None:
         registries = Registries(parts.database, parts.connector, rates)
         messages = HookDelivery(parts.database, parts.hook_transport, HookSecrets(parts.keyring))
         try:
-            places = Places(parts.database, parts.registry)
+            places = Places(parts.database, parts.registry, registries)
             job_types = catalogue.build(
                 parts.database, registries, messages, places, parts.registry
             )

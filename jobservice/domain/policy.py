@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from jobservice.domain.endpoint import EndpointSettings
 from jobservice.domain.schedule import ScheduleOptions
 from protocol.content import ListedArtifact
 from protocol.digest import Digest
@@ -72,6 +73,17 @@ class SnapshotEndpoint:
             "name": self.name,
             "insecure": self.insecure,
         }
+
+    @classmethod
+    def of(cls, endpoint_id: int, settings: EndpointSettings) -> Self:
+        """Return what a run keeps of an endpoint."""
+        return cls(
+            endpoint_id=endpoint_id,
+            kind=settings.kind,
+            url=settings.url,
+            name=settings.name,
+            insecure=settings.insecure,
+        )
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:

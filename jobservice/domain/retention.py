@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from jobservice.domain.policy import SnapshotEndpoint
 from jobservice.domain.schedule import ScheduleOptions
 from registry.retention.rule_set import RuleSet
 
@@ -54,11 +55,12 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """One row; `place` is the name of its project or registry."""
+    """One row; `place` is the name of its project, or of its `registry`."""
 
     id: int
     settings: RetentionSettings
     place: str
+    registry: SnapshotEndpoint | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -74,7 +76,7 @@ class RetentionSnapshot:
     policy_id: int
     place: str
     project_id: int | None
-    endpoint_id: int | None
+    registry: SnapshotEndpoint | None
     rules: RuleSet
     dry_run: bool
     is_guarded: bool
@@ -86,7 +88,7 @@ class RetentionSnapshot:
         cls, policy: RetentionPolicy, *, dry_run: bool, is_guarded: bool = False, by: str = ""
     ) -> Self:
         """Return what a run of a policy follows."""
-        tried = cls.tried(policy.settings, policy.place)
+        tried = cls.tried(policy.settings, policy.place, policy.registry)
         return replace(
             tried,
             policy_id=policy.id,
@@ -96,13 +98,15 @@ class RetentionSnapshot:
         )
 
     @classmethod
-    def tried(cls, settings: RetentionSettings, place: str) -> Self:
+    def tried(
+        cls, settings: RetentionSettings, place: str, registry: SnapshotEndpoint | None
+    ) -> Self:
         """Return what a dry run of a policy follows that is not saved."""
         return cls(
             policy_id=0,
             place=place,
             project_id=settings.project_id,
-            endpoint_id=settings.endpoint_id,
+            registry=registry,
             rules=settings.rules,
             dry_run=True,
             is_guarded=False,
@@ -115,7 +119,7 @@ class RetentionSnapshot:
             "policy_id": self.policy_id,
             "place": self.place,
             "project_id": self.project_id,
-            "endpoint_id": self.endpoint_id,
+            "registry": self.registry.to_json() if self.registry else None,
             "rules": document(self.rules),
             "dry_run": self.dry_run,
             "is_guarded": self.is_guarded,
@@ -126,7 +130,9 @@ class RetentionSnapshot:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote."""
-        return cls(**{**value, "rules": rules_of(value["rules"])})
+        said = value["registry"]
+        registry = SnapshotEndpoint.from_json(said) if said else None
+        return cls(**{**value, "rules": rules_of(value["rules"]), "registry": registry})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,10 @@ _LONGEST_OWN_PAUSE_SECONDS: Final = 300.0
 _LONGEST_ASKED_PAUSE_SECONDS: Final = 3600.0
 
 
-def explain(error: Exception, task: Claimed) -> Failed | Snoozed:
-    """Return the answer to what a plan or a transfer raised.
+def explain(
+    error: Exception, task: Claimed, *, registry: SnapshotEndpoint | None = None
+) -> Failed | Snoozed:
+    """Return the answer to what a plan or a transfer raised; `registry` is the only one it asks.
 
     A registry that asked for a pause, longer than its client waits, gets it from all its tasks.
     """
@@ -33,7 +35,7 @@ def explain(error: Exception, task: Claimed) -> Failed | Snoozed:
     if not retrying.asks_for_a_pause(cause):
         return Failed(error=facts)
     asked = getattr(cause, "retry_after_seconds", None)
-    end = _end(error, task)
+    end = registry or _end(error, task)
     return Snoozed(
         delay_seconds=pause_seconds(asked, before=task.fence - task.attempt),
         reason=facts,

@@ -86,6 +86,14 @@ class Registries:
         finally:
             await self._release(execution_id)
 
+    @asynccontextmanager
+    async def alone(self, end: SnapshotEndpoint) -> AsyncIterator[Adapter]:
+        """Hand out one registry; raise EndpointChanged, UnknownKind, BrokenPlugin."""
+        async with contextlib.AsyncExitStack() as stack:
+            adapter = await self._adapter(end)
+            stack.push_async_callback(adapter.close)
+            yield adapter
+
     async def close(self) -> None:
         """Close everything; nobody may be using it."""
         async with contextlib.AsyncExitStack() as stack:

@@ -60,7 +60,7 @@ class Retention(TypedJobType[RetentionTask]):
     async def perform(self, run: Run, parameters: RetentionTask) -> Answer:
         """Decide by what is there now, and delete unless it is a dry run."""
         snapshot = RetentionSnapshot.from_json(run.task.snapshot)
-        async with self._places.open(run.task.execution_id, snapshot) as place:
+        async with self._places.open(snapshot, run.confirm) as place:
             return await _Run(self._database, run, snapshot, place, parameters).perform()
 
     @override

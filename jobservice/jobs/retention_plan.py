@@ -58,7 +58,7 @@ class RetentionPlan(JobType):
         snapshot = RetentionSnapshot.from_json(run.task.snapshot)
         state = PlanState.of(run.task.checkpoint, is_guarded=snapshot.is_guarded)
         try:
-            async with self._places.open(run.task.execution_id, snapshot) as place:
+            async with self._places.open(snapshot) as place:
                 return await _Plan(self._database, run, snapshot, place, state).run()
         except ExecutionStopped:
             return Stopped()

@@ -6,6 +6,7 @@ from typing import Any
 
 from database.pool import Connection
 from jobservice.domain.listing import Listing, Rows
+from jobservice.domain.policy import SnapshotEndpoint
 from jobservice.domain.retention import RetentionPolicy, RetentionSettings, document, rules_of
 from jobservice.domain.schedule import ScheduleOptions
 from jobservice.store import listing as listing_sql
@@ -25,6 +26,7 @@ COLUMNS = {
 SELECT = f"""
 SELECT policy.id, policy.project_id, policy.endpoint_id, policy.rules, policy.cron,
        policy.extension, coalesce(project.name, endpoint.name) AS place,
+       endpoint.kind, endpoint.url, endpoint.name AS registry, endpoint.insecure,
        policy.created_at, policy.updated_at
 FROM {SOURCE}
 """  # noqa: S608  a constant of this module
@@ -121,6 +123,27 @@ def _policy(row: Any) -> RetentionPolicy:
             guard_percent=extension["guard_percent"],
         ),
         place=row["place"],
+        registry=_registry(row),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _registry(row: Any) -> SnapshotEndpoint | None:
+    if row["endpoint_id"] is None:
+        return None
+    return SnapshotEndpoint(
+        endpoint_id=row["endpoint_id"],
+        kind=row["kind"],
+        url=row["url"],
+        name=row["registry"],
+        insecure=row["insecure"],
+    )
+
+
+OF_ENDPOINT = "SELECT id FROM jobservice.retention_policies WHERE endpoint_id = $1 ORDER BY id"
+
+
+async def of_endpoint(connection: Connection, endpoint_id: int) -> list[int]:
+    """Return the ids of the policies of another registry."""
+    return [row["id"] for row in await connection.fetch(OF_ENDPOINT, endpoint_id)]

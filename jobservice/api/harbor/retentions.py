@@ -69,17 +69,19 @@ def policy(found: RetentionPolicy) -> models.RetentionPolicy:
     """Show a policy."""
     settings = found.settings
     own = models.TransshipRetention(
+        registry_id=settings.endpoint_id,
         rules=settings.rules.own,
         scope=settings.rules.scope.value,
         guard_percent=settings.guard_percent,
         schedule=schedules.options(settings.schedule) if settings.cron else None,
     )
+    scope = models.RetentionPolicyScope(level=LEVEL, ref=settings.project_id)
     return models.RetentionPolicy(
         id=found.id,
         algorithm=ALGORITHM,
         rules=[models.RetentionRule.model_validate(rule) for rule in settings.rules.harbor],
         trigger=models.RetentionRuleTrigger(kind=TRIGGER, settings={CRON: settings.cron}),
-        scope=models.RetentionPolicyScope(level=LEVEL, ref=settings.project_id),
+        scope=scope if settings.project_id is not None else None,
         transship=own,
     )
 
@@ -96,7 +98,7 @@ def settings(
     cron = _cron(body)
     rules = [rule.model_dump(exclude_none=True) for rule in body.rules or []]
     found = [
-        *_shape_problems(body),
+        *_shape_problems(body, own),
         *_cron_problems(cron, options, has_schedule=own.schedule is not None),
         *rule_set.problems(rules, own.rules, own.scope),
     ]
@@ -107,6 +109,7 @@ def settings(
         raise SameRules(*twins)
     return RetentionSettings(
         project_id=body.scope.ref if body.scope else None,
+        endpoint_id=own.registry_id,
         rules=read,
         cron=cron,
         schedule=options,
@@ -132,6 +135,7 @@ def _own(
         return models.TransshipRetention()
     has_schedule = bool(_cron(body)) and bool(before.cron)
     return models.TransshipRetention(
+        registry_id=before.endpoint_id,
         rules=before.rules.own,
         scope=before.rules.scope.value,
         guard_percent=before.guard_percent,
@@ -144,7 +148,7 @@ def _cron(body: models.RetentionPolicy) -> str:
     return given if isinstance(given, str) else ""
 
 
-def _shape_problems(body: models.RetentionPolicy) -> Iterator[str]:
+def _shape_problems(body: models.RetentionPolicy, own: models.TransshipRetention) -> Iterator[str]:
     if body.algorithm not in {None, "", ALGORITHM}:
         yield f"algorithm: {body.algorithm!r} is not known; it is {ALGORITHM}"
     if body.trigger is not None:
@@ -152,8 +156,14 @@ def _shape_problems(body: models.RetentionPolicy) -> Iterator[str]:
             yield f"trigger.kind: {body.trigger.kind!r} is not known; it is {TRIGGER}"
         if not isinstance((body.trigger.settings or {}).get(CRON, ""), str | None):
             yield f"trigger.settings.{CRON}: is not text"
-    if body.scope is None or not body.scope.ref:
-        yield "scope.ref: is missing; it is the id of a project"
+    has_project = body.scope is not None and bool(body.scope.ref)
+    if own.registry_id is None and not has_project:
+        yield (
+            "scope.ref: is missing; it is the id of a project (another registry's id is"
+            " transship.registry_id)"
+        )
+    if own.registry_id is not None and has_project:
+        yield "scope.ref: a policy with transship.registry_id is about no project; leave it out"
     if body.scope is not None and body.scope.level not in {None, "", LEVEL}:
         yield f"scope.level: {body.scope.level!r} is not known; it is {LEVEL}"
 

@@ -82,8 +82,12 @@ class RetentionPolicyScope(HarborModel):
 
 
 class TransshipRetention(OwnModel):
-    """What Harbor's policy has no field for; docs/retention.md says what rules can hold."""
+    """What Harbor's policy has no field for; docs/retention.md says what rules can hold.
 
+    With `registry_id` the policy is not about a project but about another registry.
+    """
+
+    registry_id: Id | None = None
     rules: list[dict[str, Any]] = Field(default_factory=list)
     scope: Literal["digest", "tag"] = "digest"
     guard_percent: Annotated[int, Field(ge=1, le=100)] = 50

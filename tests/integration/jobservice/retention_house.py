@@ -68,13 +68,14 @@ def artifact(content: str, **fields: Any) -> RawManifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """Everything that a test of retention needs."""
+    """Everything that a test of retention needs; `connector` leads to other registries."""
 
     dsn: str
     redis_dsn: str
     database: Database
     registry: Registry
     jobs: Jobs
+    connector: Connector | None = None
 
     async def push(
         self, *tags: str, content: str = "", repository: str = REPOSITORY, **fields: Any
@@ -166,10 +167,9 @@ class House:
 
         def job_types(database: Database) -> Mapping[str, JobType]:
             registry = Registry(database, self.registry.storage)
+            registries = Registries(database, cast("Connector", self.connector))
             return catalogue.build(
-                database,
-                Registries(database, cast("Connector", None)),
-                places=Places(database, registry),
+                database, registries, places=Places(database, registry, registries)
             )
 
         async with working_at(self.dsn, self.redis_dsn, job_types):

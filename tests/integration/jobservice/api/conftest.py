@@ -23,6 +23,7 @@ from jobservice.health import Health, Unhealthy
 from jobservice.hook_secrets import HookSecrets
 from jobservice.hooks import Hooks
 from jobservice.immutable_rules import ImmutableRules
+from jobservice.jobs.registries import Registries
 from jobservice.jobs.retention_places import Places
 from jobservice.metrics import Metrics
 from jobservice.policies import Policies
@@ -98,7 +99,7 @@ async def services(
         follower=Follower(database),
         metrics=Metrics(database, admission=local_registry.admission),
         registry=local_registry,
-        places=Places(database, local_registry),
+        places=Places(database, local_registry, Registries(database, connector)),
         health=Health(probes={"core": works, "database": works, "redis": broken}),
         installation=Installation(
             version="0.0.1",

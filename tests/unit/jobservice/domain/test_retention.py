@@ -36,7 +36,7 @@ def test_a_run_follows_what_it_kept(*, dry_run: bool) -> None:
 
 
 def test_what_is_tried_is_a_dry_run_of_no_policy() -> None:
-    snapshot = RetentionSnapshot.tried(POLICY.settings, "team")
+    snapshot = RetentionSnapshot.tried(POLICY.settings, "team", None)
     assert (snapshot.policy_id, snapshot.dry_run, snapshot.is_guarded) == (0, True, False)
 
 
