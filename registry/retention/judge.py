@@ -14,7 +14,7 @@ from registry.retention.artifact import Type
 from registry.retention.criterion import Fact
 from registry.retention.errors import UnknownFact
 from registry.retention.ranking import Rank
-from registry.retention.rule import Rule, TagState
+from registry.retention.rule import Action, Rule, TagState
 from registry.retention.trial import Trial
 from registry.retention.unit import Unit
 from registry.retention.verdict import Verdict
@@ -47,6 +47,9 @@ class Judge:
             one for one in rule.tags if not (one.is_matching and one.pattern in _ANY_NAME)
         )
         self._unmet: tuple[Selector, ...] = self._demanding
+        # What it deletes goes with all its tags: one that it does not mean spares the rest.
+        self._wants_all = rule.action is Action.DELETE
+        self._is_spared = False
 
     @property
     def reads_names(self) -> bool:
@@ -55,7 +58,9 @@ class Judge:
 
     def see(self, name: str, type_: Type) -> None:
         """Take note of a tag of the unit that is judged next."""
-        if self._unmet:
+        if self._wants_all:
+            self._is_spared |= not all(one.takes(name) for one in self._demanding)
+        elif self._unmet:
             self._unmet = tuple(one for one in self._unmet if not one.takes(name))
         if not self._readers or type_ not in self.rule.types:
             return
@@ -69,8 +74,9 @@ class Judge:
         HOLDS and FAILS are final; with OPEN `winners` may still single it out. APART is none of the
         rule's business.
         """
-        unmet, self._unmet = self._unmet, self._demanding
-        takes = (self._takes_tagged and not unmet) if is_tagged else self._takes_untagged
+        is_meant = not (self._is_spared if self._wants_all else self._unmet)
+        self._unmet, self._is_spared = self._demanding, False
+        takes = (self._takes_tagged and is_meant) if is_tagged else self._takes_untagged
         if not takes or unit.type not in self.rule.types:
             return Verdict.APART, NO_CRITERION
         self.selected += 1

@@ -252,7 +252,7 @@ def test_an_sbom_of_two_images_stays_with_either() -> None:
 def test_a_sha512_in_a_tag_is_known_by_its_half() -> None:
     image = Artifact(id=1, digest="sha512:" + "ab" * 64, pushed_at=NOW, tags=[tag("v1"), tag("v0")])
     signature = artifact(2, "sha512-" + "ab" * 32 + ".sig")
-    assert staying(decided([image, signature], delete("v1"))) == set()
+    assert staying(decided([image, signature], delete("v*"))) == set()
     assert staying(decided([image, signature], delete("x"))) == {1, 2}
 
 
