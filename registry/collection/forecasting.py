@@ -7,6 +7,7 @@ from typing import Final
 
 from database.pool import Connection, Database
 from registry import garbage
+from registry.collection import keeping
 from registry.collection.reviewing import Scope
 from registry.garbage import Look, Verdict
 from registry.metadata import collection, collection_manifests, reclaimable
@@ -59,7 +60,8 @@ async def _judge(connection: Connection, round_: int, scope: Scope) -> None:
             judged = garbage.judge(found, look)
             if judged.verdict is Verdict.GARBAGE:
                 going.append((found.id, judged.reason))
-        await rows.note(connection, round_, going)
+        kept = await keeping.kept_by_rules(connection, [id_ for id_, _ in going])
+        await rows.note(connection, round_, [one for one in going if one[0] not in kept])
 
 
 async def totals(database: Database) -> Totals:

@@ -14,6 +14,7 @@ from typing import Final
 from database import pool
 from database.pool import Connection, Database
 from registry import garbage
+from registry.collection import keeping
 from registry.garbage import Look, Verdict
 from registry.metadata import collection, collection_manifests, review_queue
 from registry.metadata.review_queue import Kind, Queued
@@ -122,11 +123,13 @@ async def _manifests(connection: Connection, due: Sequence[Queued], scope: Scope
         elif judged.verdict is Verdict.GARBAGE:
             going.setdefault(judged.reason, []).append(found.id)
     for reason, ids in sorted(going.items()):
-        gone = await _delete(connection, ids, by=scope.by, reason=reason)
+        kept = await keeping.kept_by_rules(connection, ids)
+        free = [id_ for id_ in ids if id_ not in kept]
+        gone = await _delete(connection, free, by=scope.by, reason=reason)
         batch.deleted += len(gone)
         batch.back += [
             (by_id[id_], garbage.again_when_held(now, by_id[id_].attempts))
-            for id_ in ids
+            for id_ in free
             if id_ not in gone
         ]
     return batch

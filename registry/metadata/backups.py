@@ -108,8 +108,10 @@ async def objects(connection: Connection) -> AsyncIterator[BlobObject]:
         )
 
 
-# What was read in place from another registry's bucket lies under its own key after a restore.
+# What was read in place from another registry's bucket lies under its own key after a restore. A
+# backup has no object that was deleted before it: what went then cannot come back from it.
 AFTER_RESTORE = """
 UPDATE registry.blobs SET adopted_path = NULL WHERE adopted_path IS NOT NULL;
 DELETE FROM registry.tombstones WHERE adopted_path IS NOT NULL;
+UPDATE registry.tombstones SET digest = NULL WHERE digest IS NOT NULL;
 """

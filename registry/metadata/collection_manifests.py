@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from database.pool import Connection
@@ -69,6 +70,28 @@ async def facts(connection: Connection, ids: Sequence[int]) -> Sequence[Facts]:
 async def facts_without_gone(connection: Connection, ids: Sequence[int]) -> Sequence[Facts]:
     """Return the same within a forecast."""
     return [Facts(**row) for row in await connection.fetch(FACTS_WITHOUT_GONE, ids)]
+
+
+TAGS = """
+SELECT t.manifest_id AS id, r.name AS repository, t.name FROM registry.manifests m
+JOIN registry.repositories r ON r.id = m.repository_id
+JOIN registry.tags t ON t.repository_id = m.repository_id AND t.manifest_id = m.id
+WHERE m.id = ANY($1)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """A manifest's row, and one of its tags."""
+
+    id: int
+    repository: str
+    name: str
+
+
+async def tags(connection: Connection, ids: Sequence[int]) -> Sequence[Tagged]:
+    """Return all tags of manifests."""
+    return [Tagged(**row) for row in await connection.fetch(TAGS, ids)]
 
 
 EXPIRED_PINS = "DELETE FROM registry.pins WHERE manifest_id = ANY($1) AND expires_at <= now()"

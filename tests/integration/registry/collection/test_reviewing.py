@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from registry.collection import reviewing, sweeping
+from registry.collection import reviewing, sweeping, untagged
 from registry.collection.reviewing import Scope
+from registry.immutability import ImmutableRule
+from registry.metadata import immutable_rules, project_settings
+from registry.selecting import Decoration, Selector
 from registry.storage.filesystem import FilesystemStorage
 from tests.integration.registry import steps
 from tests.integration.registry.collection.conftest import Yard, digests_of, parts
@@ -83,3 +86,61 @@ async def test_the_lease_of_an_upload_ends_with_the_first_manifest_and_head_rene
     await yard.repository.delete_manifest(Digest.of(image))
     assert await yard.repository.has_blob(layer)
     assert await yard.values(leased) == [True]
+
+
+async def test_signatures_go_with_their_subject_unless_a_rule_names_their_tag(yard: Yard) -> None:
+    image = await yard.image("one", "latest")
+    name = steps.digest(image).replace(":", "-") + ".sig"
+    signature = await yard.image("signature", name)
+    rule = ImmutableRule(
+        id=0,
+        repository=Selector(decoration=Decoration.REPOSITORY_MATCHES, pattern="**"),
+        tag=Selector(decoration=Decoration.MATCHES, pattern="sha256-*"),
+    )
+    async with yard.database.connection() as connection:
+        project_id = await connection.fetchval("SELECT id FROM access.projects")
+        rule_id = await immutable_rules.create(connection, project_id, rule)
+    await yard.repository.delete_manifest(Digest.of(image))
+    await yard.collect()
+    assert await yard.manifests() == digests_of([signature])
+    await yard.execute("DELETE FROM registry.immutable_rules WHERE id = $1", rule_id)
+    await yard.image("one", "again")
+    await yard.repository.delete_manifest(Digest.of(image))
+    await yard.collect()
+    assert await yard.manifests() == set()
+    told = "SELECT event->>'by' FROM registry.outbox WHERE event->'tags' ? $1 ORDER BY id DESC"
+    assert (await yard.values(told, name))[0] == "garbage collection"
+
+
+async def test_what_a_project_no_longer_keeps_goes_when_nobody_used_it_for_so_long(
+    yard: Yard,
+) -> None:
+    image = await yard.image("one")
+    async with yard.database.connection() as connection:
+        project_id = await connection.fetchval("SELECT id FROM access.projects")
+        await project_settings.set_untagged_keep_days(connection, project_id, 1)
+    await yard.execute("DELETE FROM registry.gc_queue")
+    assert await untagged.queue_for_projects(yard.database)
+    assert not await untagged.queue_for_projects(yard.database)
+    assert (await yard.collect()).manifests == 0
+    await yard.execute("UPDATE registry.manifests SET lease_until = now() - interval '26 hours'")
+    assert (await reviewing.review(yard.database, Scope())).manifests == 0
+    await yard.execute("UPDATE registry.gc_queue SET review_after = now()")
+    assert (await reviewing.review(yard.database, Scope())).manifests == 1
+    assert await yard.manifests() == set()
+    assert await yard.values("SELECT reason FROM registry.deleted_manifests") == ["untagged"]
+    assert steps.digest(image) not in await yard.manifests()
+
+
+async def test_a_pinned_manifest_waits_for_the_end_of_its_pin(yard: Yard) -> None:
+    child = await yard.image("child")
+    index = steps.index([child])
+    await yard.put(index)
+    await yard.repository.delete_manifest(Digest.of(index))
+    await yard.execute(
+        "INSERT INTO registry.pins (manifest_id, owner, expires_at)"
+        " SELECT id, 'scan', now() + interval '1 hour' FROM registry.manifests"
+    )
+    assert (await yard.collect()).manifests == 0
+    await yard.execute("UPDATE registry.pins SET expires_at = now()")
+    assert (await yard.collect()).manifests == 1
