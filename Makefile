@@ -75,6 +75,8 @@ bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench.lists
 	$(BIN)/python -m bench.registry
 	$(BIN)/python -m bench.registry_million
+	$(BIN)/python -m bench.collection
+	$(BIN)/python -m bench.collection_peers
 	$(BIN)/python -m bench.retention
 
 breaks: $(DEV_STAMP)
@@ -82,6 +84,7 @@ breaks: $(DEV_STAMP)
 
 chaos: $(DEV_STAMP)
 	$(BIN)/python -m tests.chaos --page
+	$(BIN)/python -m tests.chaos.collecting --minutes 10
 
 crashes: $(DEV_STAMP)
 	$(BIN)/python -m tests.chaos.crashes

@@ -67,6 +67,10 @@ class Model:
         self.tags |= tags
         self._saved(doubtful, seen={*digests, *self.universe.by_digest[root].children})
 
+    def lose_untagged(self) -> None:
+        """Note that from now on whatever nothing needs has to go."""
+        self.orphaned |= self.there
+
     def settle(self, found: Collection[Digest]) -> None:
         """Note what is there when all is quiet: nothing is unsure any more."""
         self.story += [("found", digest) for digest in found]

@@ -10,7 +10,7 @@ import time
 from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from protocol.digest import Digest
 from protocol.errors import NotFound
 from protocol.retrying import Patience
 from protocol.transport import Transport
-from registry.collection import undeleting
+from registry.collection import reviewing, undeleting, untagged
 from registry.collection.errors import UndeleteError
+from registry.collection.reviewing import Scope
 from registry.service import Registry
 from registry.storage.driver import Storage
 from tests.acceptance.house import PASSWORD
@@ -87,6 +88,9 @@ async def run(folder: Path, wish: Wish) -> Verdict:
             await stage.judge(verdict)
             if verdict.lost and wish.stops_at_first:
                 break
+        if wish.variant == collector.OURS:
+            await stage.queue_untagged()
+            await stage.judge(verdict, scope=Scope(ignore_delay=True, delete_untagged=True))
         for owner in stage.owners:
             verdict.counts += owner.counts
         verdict.counts += stage.kills
@@ -113,13 +117,12 @@ class Stage:
         stop = asyncio.Event()
         self.place.disturb()
         async with asyncio.TaskGroup() as group:
-            striking = group.create_task(self._strike()) if self.wish.kills else None
-            working = [group.create_task(self._work(owner, stop)) for owner in self.owners]
+            if self.wish.kills:
+                group.create_task(self._strike(stop))
+            for owner in self.owners:
+                group.create_task(self._work(owner, stop))
             await self._until_over()
             stop.set()
-            await asyncio.wait(working)
-            if striking is not None:
-                striking.cancel()
         self.place.calm()
         await self.heal()
 
@@ -134,10 +137,13 @@ class Stage:
         while not stop.is_set():
             await owner.act()
 
-    async def _strike(self) -> None:
+    async def _strike(self, stop: asyncio.Event) -> None:
         """Kill a collector or the API at any moment, and start another."""
         for number in itertools.count():
-            await asyncio.sleep(self.chance.random() * STRIKE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.chance.random() * STRIKE_SECONDS):
+                    await stop.wait()
+                return
             if number % (COLLECTORS + 1) == COLLECTORS:
                 await self.house.kill_api()
                 self.kills["API killed"] += 1
@@ -161,11 +167,22 @@ class Stage:
 
     # When all is quiet
 
-    async def judge(self, verdict: Verdict) -> None:
-        """Wait until nothing is left to be collected, and note what is not as it has to be."""
+    async def queue_untagged(self) -> None:
+        """Have what has no tag taken, too, as Harbor's run does."""
+        for owner in self.owners:
+            owner.model.lose_untagged()
+        after: int | None = 0
+        while after is not None:
+            after = await untagged.queue_untagged(self.database, after=after, limit=audit.PAGE)
+
+    async def judge(self, verdict: Verdict, *, scope: Scope | None = None) -> None:
+        """Wait until nothing is left to be collected, and note what is not as it has to be.
+
+        With a `scope` there is a run besides, that takes more than the collectors do.
+        """
         connection = await self.house.connect()
         try:
-            verdict.left += await self._settled(connection)
+            verdict.left += await self._settled(connection, scope)
             tables = await audit.read(connection)
         finally:
             await connection.close()
@@ -177,11 +194,13 @@ class Stage:
             verdict.lost += [line async for line in self._lost(owner)]
             verdict.left += [line async for line in self._left_tags(owner)]
 
-    async def _settled(self, connection: Any) -> Sequence[str]:
+    async def _settled(self, connection: Any, scope: Scope | None) -> Sequence[str]:
         """Return when nothing is left that should go, or what is after a generous time."""
         gives_up_at = time.monotonic() + self.wish.patience_seconds
         while left := await self._left(connection):
             await haste.let_time_pass(connection)
+            if scope is not None:
+                await reviewing.review(self.database, scope)
             if time.monotonic() > gives_up_at:
                 return left
             await asyncio.sleep(LOOK_SECONDS)

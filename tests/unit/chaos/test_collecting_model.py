@@ -157,3 +157,16 @@ def test_what_is_pushed_to_a_subject_that_may_be_gone_is_in_doubt(model: Model) 
     model.deleted(INDEX.digest)
     model.pushed(below, below.own_tag)
     assert below.digest not in model.doomed() | model.certain()
+
+
+def test_where_untagged_ones_go_only_tags_and_what_they_lead_to_stay(model: Model) -> None:
+    below = next(one for one in UNIVERSE.companions if one.accompanies == INDEX.digest)
+    model.pushed(below, below.own_tag)
+    model.pushed(UNIVERSE.images[-1], None)
+    model.lose_untagged()
+    assert model.doomed() == {UNIVERSE.images[-1].digest}
+    assert model.certain() == {INDEX.digest, *INDEX.children, below.digest}
+    model.untagged("index")
+    model.settle(model.there)
+    model.lose_untagged()
+    assert model.doomed() == model.there
