@@ -95,9 +95,12 @@ async def tags(connection: Connection, ids: Sequence[int]) -> Sequence[Tagged]:
 
 
 EXPIRED_PINS = "DELETE FROM registry.pins WHERE manifest_id = ANY($1) AND expires_at <= now()"
+# The index on tags begins with the repository: without it, all tags of all repositories are read.
 DELETE_TAGS = f"""
 {deletion.BY}
-DELETE FROM registry.tags USING said WHERE manifest_id = ANY($3) RETURNING manifest_id, name
+DELETE FROM registry.tags t USING said, registry.manifests m
+WHERE m.id = ANY($3) AND t.repository_id = m.repository_id AND t.manifest_id = m.id
+RETURNING t.manifest_id, t.name
 """  # noqa: S608 constants only
 DELETE = f"""
 {deletion.BY}, gone AS (

@@ -218,7 +218,11 @@ SELECT m.id FROM said, registry.repositories r JOIN registry.manifests m ON m.re
 WHERE r.name = $3 AND m.digest = $4 FOR UPDATE OF m
 """  # noqa: S608 constants only
 EXPIRED_PINS = "DELETE FROM registry.pins WHERE manifest_id = $1 AND expires_at <= now()"
-DELETE_TAGS = "DELETE FROM registry.tags WHERE manifest_id = $1 RETURNING name"
+# The index on tags begins with the repository: without it, all tags of all repositories are read.
+DELETE_TAGS = """
+DELETE FROM registry.tags t USING registry.manifests m
+WHERE m.id = $1 AND t.repository_id = m.repository_id AND t.manifest_id = m.id RETURNING t.name
+"""
 DELETE = f"""
 WITH gone AS (DELETE FROM registry.manifests WHERE id = $1 RETURNING *),
 happened AS (
