@@ -185,10 +185,10 @@ class LocalRepository(RepositoryReader):
     async def _still_named(self, digest: Digest) -> RegistryError:
         async with self._database.connection() as connection:
             parents = await manifests.parents(connection, self._name, digest)
-        listed = ", ".join(map(str, parents))
-        return self._refuse(
-            "UNSUPPORTED", f"{digest} is part of {listed}; delete that first", "delete manifest"
-        )
+        reason = f"part of {', '.join(map(str, parents))}; delete that first"
+        if not parents:
+            reason = "pinned by a job that is using it; try again later"
+        return self._refuse("UNSUPPORTED", f"{digest} is {reason}", "delete manifest")
 
     async def delete_tag(self, tag: str) -> None:
         """Remove a tag and nothing else; raise ImmutableTag."""

@@ -23,10 +23,15 @@ class DeletedManifest:
     deleted_at: datetime
 
 
-MANIFEST = """
-SELECT id, digest, media_type, payload, tags, deleted_at FROM registry.deleted_manifests
-WHERE repository = $1 AND digest = $2 AND forget_after > now() ORDER BY id DESC LIMIT 1
+# A project that was made anew under the name of one that is gone gets nothing of that.
+_OF_THE_SAME_PROJECT = """
+project_id = (SELECT r.project_id FROM registry.repositories r WHERE r.name = $1)
 """
+MANIFEST = f"""
+SELECT id, digest, media_type, payload, tags, deleted_at FROM registry.deleted_manifests
+WHERE repository = $1 AND digest = $2 AND forget_after > now() AND {_OF_THE_SAME_PROJECT}
+ORDER BY id DESC LIMIT 1
+"""  # noqa: S608 constants only
 
 
 async def manifest(
@@ -44,10 +49,11 @@ async def manifest(
     )
 
 
-TAG = """
+TAG = f"""
 SELECT digest FROM registry.deleted_tags
-WHERE repository = $1 AND name = $2 AND forget_after > now() ORDER BY id DESC LIMIT 1
-"""
+WHERE repository = $1 AND name = $2 AND forget_after > now() AND {_OF_THE_SAME_PROJECT}
+ORDER BY id DESC LIMIT 1
+"""  # noqa: S608 constants only
 
 
 async def tag_target(connection: Connection, repository: str, tag: str) -> Digest | None:
@@ -87,6 +93,7 @@ tagged AS (
            t.pull_count
     FROM manifest m JOIN registry.repositories r ON r.id = m.repository_id
     JOIN registry.deleted_tags t ON t.repository = r.name AND t.digest = m.digest
+     AND t.project_id = r.project_id
     WHERE t.name = ANY($3) ORDER BY t.name, t.id DESC
     ON CONFLICT DO NOTHING RETURNING name
 )"""

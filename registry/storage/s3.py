@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from registry.errors import ObjectMissing, StorageUnavailable
+from registry.errors import ObjectMissing, RegistryStorageError
 from registry.storage import bucket
 from registry.storage.address import Address
 from registry.storage.bucket import Bucket, CallUnknown
@@ -134,7 +134,7 @@ class S3Storage:
                 refused = await self._bucket.delete(list(by_path))
             except CallUnknown:
                 self._deletes_together = False
-            except StorageUnavailable as error:
+            except RegistryStorageError as error:
                 return [Undeleted(stored=stored, words=str(error)) for stored in objects]
             else:
                 return [
@@ -150,7 +150,7 @@ class S3Storage:
                 await self._bucket.call("delete_object", self._place(stored))
             except ObjectMissing:
                 return None
-            except StorageUnavailable as error:
+            except RegistryStorageError as error:
                 return Undeleted(stored=stored, words=str(error))
         return None
 

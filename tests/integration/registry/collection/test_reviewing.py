@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
+from protocol.errors import Unsupported
 from registry.collection import reviewing, sweeping, untagged
 from registry.collection.reviewing import Scope
 from registry.immutability import ImmutableRule
@@ -144,3 +147,30 @@ async def test_a_pinned_manifest_waits_for_the_end_of_its_pin(yard: Yard) -> Non
     assert (await yard.collect()).manifests == 0
     await yard.execute("UPDATE registry.pins SET expires_at = now()")
     assert (await yard.collect()).manifests == 1
+
+
+async def test_what_a_table_of_another_release_refers_to_stays_and_keeps_no_other_from_going(
+    yard: Yard,
+) -> None:
+    children = [await yard.image(name) for name in ("one", "two", "three")]
+    await yard.put(steps.index(children))
+    await yard.repository.delete_manifest(Digest.of(steps.index(children)))
+    await yard.execute(
+        "CREATE TABLE registry.scans (manifest_id bigint REFERENCES registry.manifests (id));"
+        "INSERT INTO registry.scans SELECT id FROM registry.manifests ORDER BY id OFFSET 2"
+    )
+    found = await yard.collect()
+    assert (found.manifests, found.kept) == (2, 1)
+    assert await yard.manifests() == {steps.digest(children[2])}
+
+
+async def test_a_pinned_manifest_is_not_deleted_and_it_is_said_why(yard: Yard) -> None:
+    image = await yard.image("one", "latest")
+    await yard.execute(
+        "INSERT INTO registry.pins (manifest_id, owner) SELECT id, 'scan' FROM registry.manifests"
+    )
+    with pytest.raises(Unsupported, match="pinned"):
+        await yard.repository.delete_manifest(Digest.of(image))
+    await yard.execute("UPDATE registry.pins SET expires_at = now()")
+    await yard.repository.delete_manifest(Digest.of(image))
+    assert await yard.manifests() == set()

@@ -129,3 +129,13 @@ async def test_what_is_past_its_window_is_forgotten(yard: Yard) -> None:
     await yard.execute("UPDATE registry.deleted_manifests SET forget_after = now()")
     with pytest.raises(NotDeleted):
         await undelete(yard, steps.digest(image))
+
+
+async def test_a_project_made_anew_gets_nothing_of_the_one_before(yard: Yard) -> None:
+    image = await yard.image("one", "latest")
+    await delete(yard, image)
+    await yard.execute("UPDATE registry.deleted_manifests SET project_id = 4711")
+    await yard.execute("UPDATE registry.deleted_tags SET project_id = 4711")
+    for reference in ("latest", steps.digest(image)):
+        with pytest.raises(NotDeleted):
+            await undelete(yard, reference)
