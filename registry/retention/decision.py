@@ -53,7 +53,7 @@ class Decision:
     `total` counts candidates: artifacts that are tagged, or neither named by an index nor referring
     to another; `retained` those that stay. `tags` and `deleted_tags` count tags likewise, without
     those that only accompany another artifact. `deleted_bytes` is what goes weighs; what of it
-    others share stays. `selects_nothing`: what goes does so because no rule selected anything.
+    others share stays. `selects_nothing`: what goes does so because no keep rule selected anything.
     """
 
     total: int

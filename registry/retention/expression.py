@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Self, assert_never
 
 LENGTH_LIMIT: Final = 256
-PROGRAM_LIMIT: Final = 1000
+PROGRAM_LIMIT: Final = 256
 _REPEAT_LIMIT: Final = 128
 _DEPTH_LIMIT: Final = 16
 _ASCII: Final = frozenset(map(chr, range(128)))

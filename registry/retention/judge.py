@@ -12,7 +12,7 @@ from typing import Final
 from registry.retention import criterion, trial
 from registry.retention.artifact import Type
 from registry.retention.criterion import Fact
-from registry.retention.errors import UnknownFact
+from registry.retention.errors import TooManyGroups, UnknownFact
 from registry.retention.ranking import Rank
 from registry.retention.rule import Action, Rule, TagState
 from registry.retention.trial import Trial
@@ -85,9 +85,12 @@ class Judge:
                 f"{self.rule.name} asks when artifacts were pushed or pulled,"
                 " and the registry does not tell"
             )
-        if len(self._trials) == 1:
-            return self._trials[0].judge(unit), 0
-        return _together([one.judge(unit) for one in self._trials])
+        try:
+            if len(self._trials) == 1:
+                return self._trials[0].judge(unit), 0
+            return _together([one.judge(unit) for one in self._trials])
+        except TooManyGroups as error:
+            raise TooManyGroups(f"{self.rule.name}: {error}") from None
 
     def winners(self) -> Iterator[tuple[int, int, Rank]]:
         """Yield the units left open that a criterion singles out, with the criterion's index."""

@@ -10,6 +10,7 @@ from registry.retention import reasons
 from registry.retention.closure import NOBODY, Closure
 from registry.retention.decision import Decision, Fate, Outcome, RuleCount
 from registry.retention.ledger import ALL_TAGS, Ledger
+from registry.retention.rule import Action
 from registry.retention.rulings import Rulings
 
 
@@ -27,7 +28,9 @@ class _Settlement:
         self._rulings = rulings
         self._rest_goes = rest_goes
         self._now = now
-        self._selected = sum(selected for _, selected in rulings.counts())
+        self._selects_nothing = rest_goes and not any(
+            selected for rule, selected in rulings.counts() if rule.action is Action.KEEP
+        )
         self._decided: Counter[str] = Counter()
         self._going = bytearray(map(self._goes, range(len(ledger.tags))))
         self._closure = Closure(ledger)
@@ -81,7 +84,7 @@ class _Settlement:
                 RuleCount(rule=rule.name, selected=selected, decided=self._decided[rule.name])
                 for rule, selected in self._rulings.counts()
             ),
-            selects_nothing=total > retained and not self._selected,
+            selects_nothing=total > retained and self._selects_nothing,
             _outcomes=self._outcomes,
             _going=self._deletions,
         )
@@ -175,7 +178,7 @@ class _Settlement:
                 pushed_seconds_ago=self._now - ledger.pushed[unit],
                 used_seconds_ago=self._now - ledger.active[unit],
             )
-        return reasons.NO_RULE_KEEPS if self._selected else reasons.NOTHING_SELECTED
+        return reasons.NOTHING_SELECTED if self._selects_nothing else reasons.NO_RULE_KEEPS
 
     def _along(self, artifact: int) -> str:
         """Say with whom an artifact stays or goes."""

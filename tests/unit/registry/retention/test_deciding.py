@@ -341,6 +341,9 @@ def test_rules_that_select_nothing_are_told() -> None:
     assert reason(decision, 1) == (
         "goes: no rule keeps it, for none selects anything in this repository"
     )
+    typo = harbor("always", None, selector("typo-*"))
+    assert decided(DAILY, typo, delete("v1")).selects_nothing
+    assert not decided(DAILY, typo, keep("v1")).selects_nothing
     assert not decided([], harbor("always")).selects_nothing
     assert not decided(DAILY, delete("typo-*")).selects_nothing
 
@@ -375,7 +378,7 @@ def test_a_rule_that_needs_an_unknown_time_is_refused() -> None:
 
 def test_more_groups_than_are_worth_it_are_refused() -> None:
     artifacts = (artifact(n, f"b{n}") for n in range(ranking.GROUPS_LIMIT + 1))
-    with pytest.raises(TooManyGroups):
+    with pytest.raises(TooManyGroups, match="transship rule 1: more than 10000 groups"):
         decided(artifacts, delete("**", unless=newest(1, group="(.*)")))
 
 

@@ -23,7 +23,7 @@ def test_a_name_is_taken_apart_as_by_perl(pattern: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"(a+)+b", r"(a|a)*b", r"(.*)*(.*)*(.*)*b", r"((a*)*)*b", r"(a{1,10}){1,10}b"]
+    "pattern", [r"(a+)+b", r"(a|a)*b", r"(.*)*(.*)*(.*)*b", r"((a*)*)*b", r"(a{1,8}){1,8}b"]
 )
 def test_what_would_explode_ends(pattern: str) -> None:
     expression = Expression.compile(pattern)
@@ -51,7 +51,7 @@ def test_what_would_explode_ends(pattern: str) -> None:
         ("a{999}", "repetitions are at most 128"),
         ("a{0,999}", "repetitions are at most 128"),
         ("a{1000}", "write \\{ for a brace"),
-        ("((a{100}){100}){100}", "more than 1000 steps"),
+        ("((a{100}){100}){100}", "more than 256 steps"),
         ("(" * 20 + ")" * 20, "nest deeper than 16"),
         ("ä", "ASCII"),
         ("a" * 257, "at most 256"),
