@@ -40,6 +40,7 @@ _FIELDS: Final = (
     "unless",
     "override_immutable",
 )
+_SELECTOR: Final = ("kind", "decoration", "pattern", "extras")
 _NUMBERS: Final = {
     "pushed_within_days": DAYS_LIMIT,
     "pulled_within_days": DAYS_LIMIT,
@@ -120,7 +121,7 @@ def problems(said: object, place: str) -> Iterator[str]:
     for name, subject in subjects:
         if said.get(name, []) != []:
             yield from selector_problems(said[name], subject, f"{place}.{name}")
-            yield from _extras_problems(said[name], f"{place}.{name}")
+            yield from _selector_problems(said[name], f"{place}.{name}")
     yield from _types_problems(said, f"{place}.types")
     yield from _state_problems(said, f"{place}.tag_state")
     action = next((one for one in Action if one == said.get("action")), None)
@@ -131,10 +132,13 @@ def problems(said: object, place: str) -> Iterator[str]:
         yield from _action_problems(said, action, place)
 
 
-def _extras_problems(said: object, place: str) -> Iterator[str]:
+def _selector_problems(said: object, place: str) -> Iterator[str]:
+    """Name what Harbor's selectors may have and these may not."""
     for index, one in enumerate(said if isinstance(said, list) else ()):
-        if isinstance(one, dict) and one.get("extras"):
-            yield f"{place}[{index}].extras: the rule's own field `tag_state` says it"
+        if isinstance(one, dict):
+            yield from unknown_problems(one, _SELECTOR, f"{place}[{index}]")
+            if one.get("extras"):
+                yield f"{place}[{index}].extras: the rule's own field `tag_state` says it"
 
 
 def _types_problems(said: Mapping[str, Any], place: str) -> Iterator[str]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.retention.criterion import Fact
 from registry.retention.errors import InvalidRules
@@ -10,6 +12,13 @@ from registry.retention.harbor_rule import TEMPLATES
 from registry.retention.rule_set import RuleSet, Scope, problems
 from tests.unit.registry.retention.examples import delete, harbor, keep, rules, selector
 
+FIELDS = st.sampled_from(
+    [
+        *(*harbor("always"), "id", "priority", "disabled", "repository", "kind", "decoration"),
+        *("pattern", "extras", "tags", "repositories", "types", "tag_state", "when", "unless"),
+        *("newest", "count", "by", "group", "pushed_within_days", "unexpired", "latestPushedK"),
+    ]
+)
 EVERYTHING: dict[str, Any] = {
     "newest": {"count": 3, "by": "semver", "group": "([a-z]+)-.*"},
     "pushed_within_days": 7,
@@ -145,6 +154,7 @@ def test_what_is_wrong_with_a_harbor_rule_is_said(said: object, wrong: str) -> N
             {**delete(), "tags": [selector("a", extras='{"untagged":true}')]},
             "[0].tags[0].extras: the rule's own field `tag_state` says it",
         ),
+        ({**delete(), "tags": [{**selector("a"), "match": 1}]}, "tags[0].match: is not known"),
         (delete("a", tag_state="none"), "[0].tag_state: 'none' is not known; it is tagged, unta"),
         (delete("a", tag_state="untagged"), "[0].tag_state: what has no tag is selected by none"),
         (delete("a", types=[]), "[0].types: is not a list of some of image, index"),
@@ -175,6 +185,30 @@ def test_what_is_wrong_with_a_harbor_rule_is_said(said: object, wrong: str) -> N
 )
 def test_what_is_wrong_with_an_own_rule_is_said(said: object, wrong: str) -> None:
     assert any(wrong in one for one in problems(None, [said]))
+
+
+WORDS = st.sampled_from(
+    ["keep", "delete", "retain", "always", "latestPushedK", "doublestar", "matches", "push", "(a)*"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=30)
+@given(VALUES, VALUES, VALUES)
+def test_whatever_is_said_is_read_or_refused_with_its_problems(
+    harbor_rules: object, own: object, scope: object
+) -> None:
+    for one, other in ((harbor_rules, None), (None, own), ([harbor_rules], [own])):
+        if list(problems(one, other, scope)):
+            with pytest.raises(InvalidRules):
+                RuleSet.parse(one, other, scope)
+        else:
+            read = RuleSet.parse(one, other, scope)
+            assert RuleSet.parse(read.harbor, read.own, read.scope).own == read.own
 
 
 def test_all_problems_are_said_at_once() -> None:
