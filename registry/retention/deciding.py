@@ -56,6 +56,8 @@ class Decider:
                 self._ledger.begin(artifact)
                 unit = self._unit = Unit(artifact, len(self._ledger.tags))
                 self._artifact, self._tags = artifact, 0
+            else:
+                self._ledger.name(artifact.tags)
             self._see(artifact, unit)
 
     def decide(self) -> Decision:
@@ -67,7 +69,6 @@ class Decider:
 
     def _see(self, artifact: Artifact, unit: Unit) -> None:
         ledger = self._ledger
-        ledger.name(artifact.tags)
         for place, tag in enumerate(artifact.tags, self._tags):
             subject = closure.subject_of(tag.name)
             if subject is not None:

@@ -6,7 +6,7 @@ on the others (the newest, a budget) when all have passed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from registry.retention import criterion, trial
@@ -43,10 +43,10 @@ class Judge:
             else rule.tag_state is not TagState.TAGGED
         )
         # Those that not every tag satisfies.
-        self._demanding = tuple(
+        self._demanding = [
             one for one in rule.tags if not (one.is_matching and one.pattern in _ANY_NAME)
-        )
-        self._unmet: tuple[Selector, ...] = self._demanding
+        ]
+        self._unmet: Sequence[Selector] = self._demanding
         # What it deletes goes with all its tags: one that it does not mean spares the rest.
         self._wants_all = rule.action is Action.DELETE
         self._is_spared = False
@@ -61,7 +61,7 @@ class Judge:
         if self._wants_all:
             self._is_spared |= not all(one.takes(name) for one in self._demanding)
         elif self._unmet:
-            self._unmet = tuple(one for one in self._unmet if not one.takes(name))
+            self._unmet = [one for one in self._unmet if not one.takes(name)]
         if not self._readers or type_ not in self.rule.types:
             return
         if all(one.takes(name) for one in self._demanding):
@@ -78,6 +78,8 @@ class Judge:
         self._unmet, self._is_spared = self._demanding, False
         takes = (self._takes_tagged and is_meant) if is_tagged else self._takes_untagged
         if not takes or unit.type not in self.rule.types:
+            for reader in self._readers:
+                reader.forget()
             return Verdict.APART, NO_CRITERION
         self.selected += 1
         if self._needs_times and unit.pushed is None:

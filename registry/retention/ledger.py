@@ -44,10 +44,10 @@ class Ledger:
         self._numbers: dict[str, int] = {"": 0}
 
     def begin(self, artifact: Artifact) -> None:
-        """Add an artifact without its tags."""
+        """Add an artifact, with the names of its tags."""
         place = len(self.ids)
         self.ids.append(artifact.id)
-        self.names.append(artifact.digest)
+        self.names.append(artifact.digest + _listed(artifact.tags))
         self.sizes.append(artifact.size_bytes)
         self.held.append(self._word(artifact.held))
         self.own_tags.append(0)
@@ -60,7 +60,7 @@ class Ledger:
 
     def name(self, tags: Sequence[Tag]) -> None:
         """Add tags to the last artifact."""
-        self.names.extend("".join([f" {tag.name}" for tag in tags]))
+        self.names.extend(_listed(tags))
 
     def refer(self, subject: str) -> None:
         """Write down that the last artifact accompanies a subject."""
@@ -99,3 +99,7 @@ class Ledger:
         is_last = following == len(self.first_units)
         end = len(self.tags) if is_last else self.first_units[following]
         return range(self.first_units[artifact], end)
+
+
+def _listed(tags: Sequence[Tag]) -> str:
+    return "".join([f" {tag.name}" for tag in tags])

@@ -36,13 +36,17 @@ class _Causes:
         self._found = array("h")
         self._ranks: dict[int, Rank] = {}
 
-    def add(self, verdicts: Sequence[tuple[Verdict, int]]) -> None:
-        """Write down what all say of the next unit."""
-        for number, (verdict, criterion) in enumerate(verdicts):
-            if verdict is Verdict.HOLDS:
-                self._found.append(number * _CRITERIA_LIMIT + criterion)
-                return
-        self._found.append(_NO_CAUSE)
+    def ask(self, unit: Unit, *, is_tagged: bool) -> list[Verdict]:
+        """Let all judge the next unit; write down the first that singles it out."""
+        verdicts: list[Verdict] = []
+        cause = _NO_CAUSE
+        for number, judge in enumerate(self._judges):
+            verdict, criterion = judge.judge(unit, is_tagged=is_tagged)
+            verdicts.append(verdict)
+            if verdict is Verdict.HOLDS and cause == _NO_CAUSE:
+                cause = number * _CRITERIA_LIMIT + criterion
+        self._found.append(cause)
+        return verdicts
 
     def finish(self) -> None:
         """Let those that compare say who won."""
@@ -76,9 +80,9 @@ class Rulings:
     def __init__(self, judges: Sequence[Judge]) -> None:
         self._judges = judges
         self._readers = [judge for judge in judges if judge.reads_names]
-        self._keepers = [judge for judge in judges if judge.rule.action is Action.KEEP]
+        keepers = [judge for judge in judges if judge.rule.action is Action.KEEP]
         self._deleters = [judge for judge in judges if judge.rule.action is Action.DELETE]
-        self._keeping = _Causes(self._keepers)
+        self._keeping = _Causes(keepers)
         self._sparing = _Causes(self._deleters)
         self._doomed = [bytearray() for _ in self._deleters]
 
@@ -89,12 +93,11 @@ class Rulings:
 
     def judge(self, unit: Unit, *, is_tagged: bool) -> None:
         """Let everybody judge a unit; units come in the order of their numbers."""
-        self._keeping.add([judge.judge(unit, is_tagged=is_tagged) for judge in self._keepers])
+        self._keeping.ask(unit, is_tagged=is_tagged)
         if not self._deleters:
             return
-        verdicts = [judge.judge(unit, is_tagged=is_tagged) for judge in self._deleters]
-        self._sparing.add(verdicts)
-        for doomed, (verdict, _) in zip(self._doomed, verdicts, strict=True):
+        verdicts = self._sparing.ask(unit, is_tagged=is_tagged)
+        for doomed, verdict in zip(self._doomed, verdicts, strict=True):
             doomed.append(verdict in {Verdict.OPEN, Verdict.FAILS})
 
     def finish(self) -> None:

@@ -40,10 +40,10 @@ class _Settlement:
     def _goes(self, unit: int) -> bool:
         """Say what becomes of a unit if nothing else keeps it, and count whose doing it is."""
         keeper = self._rulings.kept_by(unit)
-        deleter = self._rulings.deleted_by(unit)
         if keeper:
             self._decided[keeper.name] += 1
             return False
+        deleter = self._rulings.deleted_by(unit)
         overrides = deleter is not None and deleter.override_immutable
         if not (deleter or self._rest_goes) or (self._ledger.immutable[unit] and not overrides):
             return False

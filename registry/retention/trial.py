@@ -26,6 +26,9 @@ class Trial(Protocol):
     def see(self, name: str, type_: Type) -> None:
         """Take note of a name of the unit that is judged next."""
 
+    def forget(self) -> None:
+        """Leave out the unit whose names were seen."""
+
     def judge(self, unit: Unit) -> Verdict:
         """Say whether the unit is singled out."""
 
@@ -59,6 +62,9 @@ class _Alone:
 
     def see(self, name: str, type_: Type) -> None:
         """Names do not matter."""
+
+    def forget(self) -> None:
+        """Nothing was seen."""
 
     def winners(self) -> Iterator[tuple[int, Rank]]:
         return iter(())
@@ -132,6 +138,9 @@ class _Newest:
             if key is None or (group in self._seen and key < self._seen[group]):
                 return
         self._seen[group] = key
+
+    def forget(self) -> None:
+        self._seen = {}
 
     def judge(self, unit: Unit) -> Verdict:
         seen: dict[str, Any] = {"": None}

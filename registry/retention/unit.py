@@ -23,8 +23,7 @@ class Unit:
         self.type: Type = artifact.type
         self.size_bytes: int = artifact.size_bytes
         self.annotations: Mapping[str, str] = artifact.annotations
-        self.pushed = _seconds(artifact.pushed_at)
-        self.active = self.pushed
+        self.pushed = self.active = _seconds(artifact.pushed_at)
         self.immutable = ""
         self.immutable_tag = NO_TAG
         self._use(artifact.pulled_at, artifact.used_at)
@@ -49,10 +48,12 @@ class Unit:
         self._use(artifact.pulled_at, artifact.used_at)
         self._use(tag.pulled_at, tag.used_at)
 
-    def _use(self, *times: datetime | None) -> None:
-        for time in times:
-            if time is not None and self.active is not None:
-                self.active = max(self.active, time.timestamp())
+    def _use(self, pulled_at: datetime | None, used_at: datetime | None) -> None:
+        if self.active is not None:
+            if pulled_at is not None:
+                self.active = max(self.active, pulled_at.timestamp())
+            if used_at is not None:
+                self.active = max(self.active, used_at.timestamp())
 
 
 def _seconds(time: datetime | None) -> float | None:

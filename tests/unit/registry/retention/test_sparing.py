@@ -18,3 +18,9 @@ def test_a_tag_that_a_delete_rule_does_not_mean_spares_the_artifact() -> None:
         ("pr-1",): Fate.UNTAGGED,
         ("v1",): Fate.KEPT,
     }
+
+
+def test_the_names_of_what_is_spared_count_for_nobody_else() -> None:
+    artifacts = [artifact(1, "9.0-x", "keep"), artifact(2, "1.0-x"), artifact(3, "2.0-x")]
+    rule = delete("*-x", unless={"newest": {"count": 1, "by": "semver"}})
+    assert staying(decided(artifacts, rule)) == {1, 3}
