@@ -85,7 +85,7 @@ async def _policy_or_none(client: ApiClient, name: str) -> Json | None:
         return numbered
     if name.startswith(REMOTE):
         registry_id = await _registry_id(client, name)
-        of_registry = await client.listed(PATH, query={"q": f"registry_id={registry_id}"})
+        of_registry = await client.listed(PATH, q=f"registry_id={registry_id}")
         return next(iter(of_registry), None)
     project = await client.get(f"/projects/{api_client.segment(name)}")
     identity = (project.get("metadata") or {}).get("retention_id")
