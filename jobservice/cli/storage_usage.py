@@ -31,6 +31,7 @@ _TOTALS = {
     "manifest_bytes": "manifests (in the database)",
     "upload_bytes": "uploads under way",
     "removal_bytes": "waiting to be removed",
+    "kept_bytes": "of these still in their window",
 }
 
 

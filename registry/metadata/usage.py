@@ -85,7 +85,8 @@ async def by_project(connection: Connection) -> Sequence[Usage]:
 class Total:
     """What everything takes, in bytes: `blob_bytes` of these `unneeded_bytes` are in no manifest.
 
-    `removal_bytes` wait to be removed, `upload_bytes` are on their way in.
+    `removal_bytes` wait to be removed, of which `kept_bytes` can still be put back; `upload_bytes`
+    are on their way in.
     """
 
     blobs: int
@@ -95,6 +96,7 @@ class Total:
     manifest_bytes: int
     upload_bytes: int
     removal_bytes: int
+    kept_bytes: int
 
 
 TOTAL = """
@@ -106,7 +108,9 @@ SELECT count(*) AS blobs, coalesce(sum(size_bytes), 0)::bigint AS blob_bytes,
     coalesce(sum(size_bytes) FILTER (WHERE lost_at IS NOT NULL), 0)::bigint AS lost_bytes,
     (SELECT coalesce(sum(size_bytes), 0) FROM registry.manifests)::bigint AS manifest_bytes,
     (SELECT coalesce(sum(offset_bytes), 0) FROM registry.uploads)::bigint AS upload_bytes,
-    (SELECT coalesce(sum(size_bytes), 0) FROM registry.tombstones)::bigint AS removal_bytes
+    (SELECT coalesce(sum(size_bytes), 0) FROM registry.tombstones)::bigint AS removal_bytes,
+    (SELECT coalesce(sum(size_bytes), 0) FROM registry.tombstones
+     WHERE released_at IS NULL AND delete_after > now())::bigint AS kept_bytes
 FROM registry.blobs b
 """
 

@@ -75,6 +75,13 @@ async def test_what_no_manifest_needs_and_what_is_on_its_way_is_told_apart(
     assert (total.unneeded_bytes, total.lost_bytes) == (300, 300)
     assert total.upload_bytes == 4
     assert total.removal_bytes == 2 + 1000, "the second push of the same blobs"
+    assert total.kept_bytes == 0
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE registry.tombstones SET delete_after = now() + interval '1 day'"
+            " WHERE size_bytes = 2"
+        )
+    assert (await using.report(database, storage)).total.kept_bytes == 2
 
 
 async def test_one_project_alone_is_shown_with_its_repositories(
