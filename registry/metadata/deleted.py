@@ -156,10 +156,14 @@ async def restore_tag(connection: Connection, place: Place, tag: str, target: Di
 
 
 # Released, or at the end of the window, is gone; so it cannot meet a sweep, of whichever release.
+# What was imported in place twice lies at one path: the later key alone decides when that goes.
 LOCK_TOMBSTONES = """
-SELECT storage_key, digest FROM registry.tombstones
+SELECT storage_key, digest FROM registry.tombstones t
 WHERE digest = ANY($1) AND released_at IS NULL AND delete_after > now()
-ORDER BY storage_key FOR UPDATE
+  AND (adopted_path IS NULL OR EXISTS (
+      SELECT FROM registry.adoptions a WHERE a.storage_key = t.storage_key
+  ))
+ORDER BY storage_key FOR UPDATE OF t
 """
 REVIVE = """
 INSERT INTO registry.blobs (digest, size_bytes, storage_key, adopted_path)

@@ -22,7 +22,9 @@ from registry.care.importing import Import, Wish
 from registry.care.old_repository import Skipped
 from registry.care.verifying import Verification
 from registry.care.verifying import Wish as AuditWish
-from registry.collection import sweeping
+from registry.collection import reviewing, sweeping, undeleting
+from registry.collection.errors import BytesGone
+from registry.collection.reviewing import Scope
 from registry.errors import ObjectMissing
 from registry.metadata import backups as backup_rows
 from registry.service import Registry
@@ -34,6 +36,10 @@ from tests.integration.registry.care import backups
 from tests.integration.registry.care.backups import COLLECT, UNLINK
 
 PREFIX = "old/registry"
+DUE = """
+UPDATE registry.repository_blobs SET lease_until = now() - interval '1 second';
+UPDATE registry.gc_queue SET review_after = now()
+"""
 
 
 @pytest.fixture
@@ -93,8 +99,20 @@ class Adoption:
             await connection.execute(COLLECT)
         await self.sweep()
 
-    async def sweep(self) -> int:
-        return (await sweeping.sweep(self.database, self.storage)).objects
+    async def collect(self, repository: str, digest: Digest) -> None:
+        """Delete an image, and let reviews take what it needed: its objects can come back."""
+        here = Registry(self.database, self.storage).repository(repository, SYSTEM)
+        await here.delete_manifest(digest)
+        while True:
+            async with self.database.connection() as connection:
+                await connection.execute(DUE)
+            found = await reviewing.review(self.database, Scope())
+            if not (found.manifests or found.links or found.blobs):
+                return
+
+    async def sweep(self, *, release_now: bool = False) -> int:
+        swept = await sweeping.sweep(self.database, self.storage, release_now=release_now)
+        return swept.objects
 
 
 @pytest.fixture
@@ -172,6 +190,25 @@ async def test_a_lost_blob_that_is_imported_again_is_not_swept(adoption: Adoptio
     await adoption.hand_over()
     await adoption.sweep()
     assert await adoption.pulled("team/other", "1") == b"layer"
+
+
+async def test_what_was_imported_and_deleted_twice_comes_back_once_or_not_at_all(
+    adoption: Adoption,
+) -> None:
+    image = adoption.old.image("team/app", b"layer", "1")
+    await adoption.put()
+    for _ in range(2):
+        await adoption.run()
+        await adoption.collect("team/app", image)
+    await adoption.hand_over()
+    await undeleting.undelete(adoption.database, "team/app", str(image), by="admin")
+    await adoption.sweep(release_now=True)
+    assert await adoption.pulled("team/app", "1") == b"layer"
+    await adoption.collect("team/app", image)
+    await adoption.sweep(release_now=True)
+    assert not await adoption.has(Digest.of(b"layer"))
+    with pytest.raises(BytesGone):
+        await undeleting.undelete(adoption.database, "team/app", str(image), by="admin")
 
 
 async def test_what_only_a_skipped_manifest_names_is_never_handed_over(
