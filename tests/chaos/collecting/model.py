@@ -47,7 +47,9 @@ class Model:
     def untagged(self, tag: str) -> None:
         """Note a deleted tag: what it pointed to stays."""
         self.story.append((f"untagged {tag}", self.tags[tag]))
+        doubtful = self.there - self.certain()
         self._lost_a_tag(self.tags.pop(tag))
+        self._saved(doubtful, seen=set())
 
     def deleted(self, digest: Digest) -> None:
         """Note a deleted manifest: its children and companions may have no reason left."""
@@ -55,6 +57,14 @@ class Model:
         self._orphan(digest)
         self._forget(digest)
         self.gone.add(digest)
+
+    def vanished(self, digest: Digest) -> None:
+        """Note that a manifest in doubt had gone, nobody knows when: so may have what needed it."""
+        self.story.append(("gone", digest))
+        doubtful = (self.there - self.certain()) | set(self.around(digest))
+        self._forget(digest)
+        self.gone.add(digest)
+        self.unsure |= {one for one in doubtful & self.there if not self.is_held(one)}
 
     def undeleted(
         self, root: Digest, digests: Iterable[Digest], tags: Mapping[str, Digest]
@@ -68,8 +78,11 @@ class Model:
         self._saved(doubtful, seen={*digests, *self.universe.by_digest[root].children})
 
     def lose_untagged(self) -> None:
-        """Note that from now on whatever nothing needs has to go."""
-        self.orphaned |= self.there
+        """Note that what has no tag has to go, unless something needs it.
+
+        A signature's tag is one, where nobody deleted what it signs.
+        """
+        self.orphaned |= self.there.difference(self.tags.values())
 
     def settle(self, found: Collection[Digest]) -> None:
         """Note what is there when all is quiet: nothing is unsure any more."""

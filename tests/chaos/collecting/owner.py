@@ -225,7 +225,9 @@ class Owner:
             except NotFound:
                 if certain and not self._was_interrupted:
                     self.violations.append(f"{self._where}: {digest} was not there to be deleted")
-            self.model.deleted(digest)
+                self.model.vanished(digest)
+            else:
+                self.model.deleted(digest)
 
         return delete
 

@@ -170,3 +170,32 @@ def test_where_untagged_ones_go_only_tags_and_what_they_lead_to_stay(model: Mode
     model.settle(model.there)
     model.lose_untagged()
     assert model.doomed() == model.there
+
+
+def test_a_signature_of_what_never_came_has_a_tag_and_stays() -> None:
+    model = Model(universe=UNIVERSE)
+    model.pushed(SIGNATURE, SIGNATURE.own_tag)
+    model.lose_untagged()
+    assert model.certain() == {SIGNATURE.digest}
+
+
+def test_a_signature_that_lost_its_tag_after_its_subject_may_have_gone_is_in_doubt() -> None:
+    model = Model(universe=UNIVERSE)
+    assert SIGNATURE.signs is not None
+    assert SIGNATURE.own_tag is not None
+    index = next(one for one in UNIVERSE.indexes if SIGNATURE.signs in one.children)
+    for one in (*map(artifact, index.children), index):
+        model.pushed(one, None)
+    model.pushed(SIGNATURE, SIGNATURE.own_tag)
+    model.deleted(index.digest)
+    model.untagged(SIGNATURE.own_tag)
+    assert SIGNATURE.digest not in model.doomed() | model.certain()
+
+
+def test_what_needed_something_that_had_gone_before_its_deletion_is_in_doubt(model: Model) -> None:
+    below = next(one for one in UNIVERSE.companions if one.accompanies in INDEX.children)
+    assert below.accompanies is not None
+    model.deleted(INDEX.digest)
+    model.pushed(below, below.own_tag)
+    model.vanished(below.accompanies)
+    assert below.digest not in model.doomed() | model.certain()
