@@ -1,23 +1,39 @@
-"""Garbage collections: started, scheduled, and what was deleted."""
+"""Garbage collections: started, scheduled, foretold, and what can be had back of their garbage."""
 
 from __future__ import annotations
 
-from access.audit import Event
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from access import audit
+from access.audit import Entry, Event
 from database.pool import Connection, Database
-from jobservice.domain.collection import VENDOR_TYPE, CollectionParameters, Deleted
+from jobservice.domain.collection import VENDOR_TYPE, CollectionParameters, Deleted, Refusal
 from jobservice.domain.listing import Listing, Rows
-from jobservice.errors import ReadOnly
+from jobservice.domain.sums import Sums
+from jobservice.errors import InvalidRequest, ReadOnly
 from jobservice.store import deleted as deleted_rows
+from jobservice.store import refusals
 from jobservice.upkeep import Parameters, Upkeep
+from protocol.errors import InvalidInput, Rejected
 from registry.admission import READ_ONLY
+from registry.collection import forecasting, undeleting
+from registry.collection.reviewing import Scope
+from registry.collection.undeleting import Undeleted
 from registry.metadata import switches
+from registry.metadata.forecast import Candidate
+from registry.metadata.reclaimable import Totals
+
+REFUSALS_TOLD: Final = 100
 
 
 async def _want_changes(connection: Connection, parameters: Parameters) -> None:
     """Raise ReadOnly where a run would write and nothing may be written."""
     asked = CollectionParameters.of(parameters)
     if not asked.dry_run and await switches.is_on(connection, READ_ONLY):
-        raise ReadOnly
+        raise ReadOnly("no garbage is collected")
 
 
 COLLECTIONS = Upkeep(
@@ -28,7 +44,60 @@ COLLECTIONS = Upkeep(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a run would take; the sums are whole once every page was read."""
+
+    totals: Totals
+    refusals: Sequence[Refusal]
+    candidates: AsyncIterator[Sequence[Candidate]]
+    by_repository: Sums = field(default_factory=Sums)
+    by_reason: Sums = field(default_factory=Sums)
+
+    async def pages(self) -> AsyncGenerator[Sequence[Candidate], None]:
+        """Yield the candidates, page by page, and add them up; to be closed after the last."""
+        async with aclosing(
+            cast("AsyncGenerator[Sequence[Candidate], None]", self.candidates)
+        ) as all_:
+            async for page in all_:
+                for candidate in page:
+                    self.by_repository.add(candidate.repository, candidate.bytes)
+                    self.by_reason.add(candidate.reason, candidate.bytes)
+                yield page
+
+
+async def forecast(database: Database, asked: CollectionParameters) -> Forecast:
+    """Return what a run would take, to be read page by page; nothing is written."""
+    scope = Scope(ignore_delay=asked.release_now, delete_untagged=asked.delete_untagged)
+    async with database.connection() as connection:
+        worst = await refusals.worst(connection, limit=REFUSALS_TOLD)
+    return Forecast(
+        totals=await forecasting.totals(database),
+        refusals=worst,
+        candidates=forecasting.forecast(database, scope),
+    )
+
+
 async def deleted(database: Database, listing: Listing) -> Rows[Deleted]:
     """Return one page of what can be put back; fields are named as in store.deleted.COLUMNS."""
     async with database.connection() as connection:
         return await deleted_rows.page(connection, listing)
+
+
+async def undelete(database: Database, repository: str, reference: str, *, by: str) -> Undeleted:
+    """Put back a manifest by a tag or digest; raise UndeleteError, ReadOnly, InvalidRequest."""
+    async with database.connection() as connection:
+        if await switches.is_on(connection, READ_ONLY):
+            raise ReadOnly("nothing is put back")
+    try:
+        back = await undeleting.undelete(database, repository, reference, by=by)
+    except (InvalidInput, Rejected) as refused:
+        raise InvalidRequest([f"{repository}, {reference}: {refused}"]) from refused
+    entry = Entry(
+        event=Event.UNDELETE_ARTIFACT,
+        resource=f"{repository}:{reference}",
+        details={"digests": [str(one) for one in back.digests], "tags": list(back.tags)},
+    )
+    async with database.transaction() as connection:
+        await audit.record(connection, entry)
+    return back

@@ -124,9 +124,9 @@ class NothingToAnswer(PreconditionFailed):
 class ReadOnly(PreconditionFailed):
     """This registry takes no changes at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, consequence: str) -> None:
         super().__init__(
-            "this registry is read-only, so no garbage is collected; "
+            f"this registry is read-only, so {consequence}; "
             "`transship admin read-only off` allows changes again"
         )
 

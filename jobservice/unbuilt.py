@@ -12,7 +12,6 @@ from typing import Any
 REFUSED: tuple[tuple[str, frozenset[Any]], ...] = (
     ("filters.type", frozenset({"label", "resource"})),
     ("copy_by_chunk", frozenset({True})),
-    ("gc.dry_run", frozenset({True})),
     ("credential.type", frozenset({"oauth", "secret"})),
     (
         "event_types",

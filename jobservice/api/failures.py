@@ -10,6 +10,7 @@ from database.errors import DatabaseUnavailable
 from jobservice import errors
 from jobservice.api import errors as api_errors
 from jobservice.api.models.base import Error, Errors
+from registry.collection import errors as collection_errors
 
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.InvalidRequest, 400, "BAD_REQUEST"),
@@ -21,6 +22,8 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (access_errors.ProjectExists, 409, "CONFLICT"),
     (access_errors.ProjectNotEmpty, 412, "PRECONDITION"),
     (errors.NotFound, 404, "NOT_FOUND"),
+    (collection_errors.NotDeleted, 404, "NOT_FOUND"),
+    (collection_errors.UndeleteError, 412, "PRECONDITION"),
     (api_errors.NoSuchPath, 404, "NOT_FOUND"),
     (api_errors.MethodNotAllowed, 405, "METHOD_NOT_ALLOWED"),
     (errors.NameTaken, 409, "CONFLICT"),

@@ -1,8 +1,10 @@
-"""`transship gc`: collecting what nothing needs, by hand and by a schedule."""
+"""`transship gc`: what would go and why, collecting it, and getting it back."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
@@ -13,6 +15,7 @@ from jobservice.cli.collecting import ROOT
 from jobservice.cli.errors import UsageError
 
 SCHEDULE: Final = f"{ROOT}/schedule"
+PREVIEW: Final = f"{ROOT}/preview"
 HISTORY: Final = {
     "ID": "id",
     "STATUS": "job_status",
@@ -23,6 +26,12 @@ HISTORY: Final = {
     "BLOBS": "transship.blobs",
     "FREED": "freed",
     "ERROR": "transship.error",
+}
+AMOUNTS: Final = {
+    "now": "goes with the next sweep",
+    "failed": "of these the storage would not delete",
+    "after_window": "goes after the window, and can be put back until then",
+    "unreviewed": "no manifest needs, waits for its review",
 }
 DELETED: Final = {
     "REPOSITORY": "repository",
@@ -42,12 +51,73 @@ DeleteUntagged = Annotated[
 Workers = Annotated[int, typer.Option("--workers", min=1, max=10, help="Batches at once.")]
 
 
+class Form(StrEnum):
+    """How a preview is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+@app.command()
+def preview(
+    *,
+    form: Annotated[
+        Form, typer.Option("--format", help="Sums as a table, or everything in one of the others.")
+    ] = Form.TABLE,
+    delete_untagged: DeleteUntagged = False,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Show what a collection would take, why, and what it would free."""
+    query = {"delete_untagged": str(delete_untagged).lower()}
+    if form is not Form.TABLE or as_json:
+        wanted = Form.JSON if as_json else form
+        asyncio.run(_pass_on({**query, "format": wanted.value}))
+        return
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            found: Json = await client.get(PREVIEW, **query, candidates="false")
+            return found
+
+    _show_sums(asyncio.run(ask()))
+
+
+async def _pass_on(query: Json) -> None:
+    """Write a report to standard output as it comes."""
+    async with (
+        api_client.connected() as client,
+        client.opened(PREVIEW, query=query, headers={}) as answer,
+    ):
+        async for chunk in answer.chunks():
+            sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def _show_sums(found: Json) -> None:
+    sums = found["reclaimable"]
+    for name, text in AMOUNTS.items():
+        if amount := sums[name]["objects"]:
+            printing.line(f"{text}: {amount} objects, {display.size(sums[name]['bytes'])}")
+    for name in ("reasons", "repositories", "refused_by_storage"):
+        if rows := found[name]:
+            printing.line("")
+            columns = {column.upper().replace("_", " "): column for column in rows[0]}
+            printing.rows([_readable(row) for row in rows], columns, machine=False)
+
+
+def _readable(row: Json) -> Json:
+    return {**row, "bytes": display.size(row["bytes"])} if "bytes" in row else row
+
+
 @app.command()
 def run(
     *,
     now: Annotated[
         bool, typer.Option("--now", help="Free at once what would wait for its window.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     delete_untagged: DeleteUntagged = False,
     workers: Workers = 1,
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Stay until it ends.")] = True,
@@ -56,6 +126,7 @@ def run(
     """Collect garbage now; the exit code says how it ended."""
     parameters: dict[str, Any] = {
         "delete_untagged": delete_untagged,
+        "dry_run": dry_run,
         "workers": workers,
         "transship": {"release_now": now},
     }
@@ -190,6 +261,38 @@ def schedule(
 
 
 @app.command()
+def undelete(
+    artifact: Annotated[
+        str, typer.Argument(metavar="REPOSITORY[:TAG|@DIGEST]", help="As `gc deleted` shows it.")
+    ],
+    *,
+    as_json: printing.AsJson = False,
+) -> None:
+    """Put back what was deleted, while its bytes are still there."""
+    repository, reference = _parted(artifact)
+
+    async def ask() -> Json:
+        async with api_client.connected() as client:
+            body = {"repository": repository, "reference": reference}
+            reply = await client.send("POST", f"{ROOT}/undelete", body=body)
+            found: Json = reply.json()
+            return found
+
+    found = asyncio.run(ask())
+    if as_json:
+        printing.as_json(found)
+        return
+    for digest in found["digests"]:
+        printing.line(f"{repository}@{digest} is back")
+    for tag in found["tags"]:
+        printing.line(f"{repository}:{tag} is back")
+    for tag in found["taken"]:
+        printing.line(f"{repository}:{tag} stays where it is: it leads elsewhere by now")
+    for digest in found["left"]:
+        printing.line(f"{repository}@{digest} belongs to it and cannot come back")
+
+
+@app.command()
 def deleted(
     *,
     repository: Annotated[
@@ -207,3 +310,14 @@ def deleted(
             return found
 
     printing.rows(asyncio.run(ask()), DELETED, machine=as_json)
+
+
+def _parted(artifact: str) -> tuple[str, str]:
+    """Return repository and reference; raise UsageError."""
+    repository, at, digest = artifact.partition("@")
+    if at:
+        return repository, digest
+    repository, colon, tag = artifact.rpartition(":")
+    if not colon or "/" in tag:
+        raise UsageError(f"{artifact} names no tag and no digest: write {artifact}:TAG")
+    return repository, tag

@@ -138,14 +138,11 @@ class Account:
 
     def foresee(self, kind: str, size: int) -> None:
         """Count something that would go."""
-        match kind:
-            case "manifest":
-                self.manifests += 1
-            case "blob":
-                self.blobs += 1
-                self.collected_bytes += size
-            case _:
-                self.links += 1
+        if kind == "manifest":
+            self.manifests += 1
+        else:
+            self.blobs += 1
+            self.collected_bytes += size
 
     def refuse(self, key: str, words: str) -> None:
         """Count an object that the storage would not delete; the first few keep its words."""
@@ -180,3 +177,14 @@ class Deleted:
     deleted_by: str
     reason: str
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An object that the storage would not delete, with its words, and when it is tried again."""
+
+    object: str
+    bytes: int
+    attempts: int
+    words: str
+    again_at: datetime

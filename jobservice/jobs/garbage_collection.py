@@ -53,7 +53,7 @@ class GarbageCollection(JobType):
         asked = CollectionParameters.of(run.task.snapshot)
         work = _Work(self._database, self._registry, run, asked)
         run.note("collection_begins", **asked.to_json())
-        account = await work.collect()
+        account = await (work.foretell() if asked.dry_run else work.collect())
         run.note("collection_ends", **account.to_json())
         if account.refused:
             return Failed(error=_refusals(account))
@@ -100,6 +100,16 @@ class _Work:
                 await step()
                 await self._reach(phase.following)
         return self._account
+
+    async def foretell(self) -> Account:
+        """Count what a run would take; nothing is written."""
+        account = self._account = Account()
+        async for page in forecasting.forecast(self._database, self._scope):
+            for candidate in page:
+                account.foresee(candidate.kind, candidate.bytes)
+            self._show()
+        await self._reach(Phase.DONE)
+        return account
 
     async def _queue_untagged(self) -> None:
         after: int | None = self._account.queued_until
@@ -148,7 +158,7 @@ class _Work:
         """Return if this run may write; raise LeaseLost or ReadOnly."""
         await self._run.confirm()
         if await self._registry.admission.is_read_only():
-            raise ReadOnly
+            raise ReadOnly("no garbage is collected")
 
     async def _reach(self, phase: Phase) -> None:
         self._account.phase = phase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from tests.acceptance.test_schedules import connect
 from tests.integration.jobservice import images
 
 SECONDS = 120
-GONE, KEPT = "library/gone", "library/kept"
+GONE, KEPT, FREED = "library/gone", "library/kept", "library/freed"
 LAYER = os.urandom(1_000_000)
 DUE_NOW = """
 UPDATE jobservice.schedules SET next_fire_time = now(), next_fire_at = now()
@@ -90,27 +91,42 @@ def objects(house: House) -> int:
     return len(list((house.folder / "data/storage/objects").glob("*/*")))
 
 
-async def test_what_was_deleted_keeps_its_bytes_until_a_run_frees_them(
+async def test_what_was_deleted_comes_back_until_a_run_frees_its_bytes(
     own_house: House, shell: Shell
 ) -> None:
     await push(own_house, GONE, LAYER)
     await push(own_house, KEPT, b"kept")
     await delete(own_house, GONE)
 
+    page = await shell.json("gc", "preview")
+    listed = await shell.said("gc", "preview", "--format", "csv")
+    assert len(list(csv.DictReader(listed.splitlines()))) == len(page["candidates"]) == 2
+    assert GONE in await shell.said("gc", "preview")
+    assert "<table>" in await shell.said("gc", "preview", "--format", "html")
+
+    await shell.said("gc", "run", "--dry-run")
     await shell.said("gc", "run")
     assert objects(own_house) == 4
     (deleted,) = await shell.json("gc", "deleted", "--repository", GONE)
     assert (deleted["tags"], deleted["deleted_by"]) == (["1.0"], "admin")
+    assert f"{GONE}:1.0 is back" in await shell.said("gc", "undelete", f"{GONE}:1.0")
+    assert await is_whole(own_house, GONE)
+
+    await push(own_house, FREED, LAYER[::-1])
+    await delete(own_house, FREED)
     ended = await shell.run("gc", "run", "--now", "--workers", "2")
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert "Success" in ended.stderr
-    assert objects(own_house) == 2
+    assert objects(own_house) == 4
+    assert await is_whole(own_house, GONE)
     assert await is_whole(own_house, KEPT)
     latest = (await shell.json("gc", "history"))[0]
     assert json.loads(latest["job_parameters"])["freed_space"] > len(LAYER)
     assert "collection_ends" in await shell.said("gc", "log", str(latest["id"]))
     assert str(latest["id"]) in await shell.said("gc", "history")
     await shell.said("gc", "watch", str(latest["id"]))
+    code, sentence = await shell.refused("gc", "undelete", f"{FREED}:1.0")
+    assert code in {ExitCode.FAILED, ExitCode.NOT_FOUND}, sentence
 
 
 async def test_a_schedule_that_is_due_collects_by_itself(own_house: House, shell: Shell) -> None:
@@ -192,6 +208,9 @@ async def test_a_run_whose_worker_is_killed_still_ends(own_house: House, shell: 
         (("watch", "999"), ExitCode.NOT_FOUND),
         (("stop", "999"), ExitCode.NOT_FOUND),
         (("log", "999"), ExitCode.NOT_FOUND),
+        (("undelete", "library/gone"), ExitCode.USAGE),
+        (("undelete", "library/never:1.0"), ExitCode.NOT_FOUND),
+        (("preview", "--format", "xml"), ExitCode.USAGE),
         (("schedule", "--every", "7m"), ExitCode.USAGE),
         (("schedule", "--cron", "* * * * *"), ExitCode.USAGE),
         (("schedule", "--off", "--every", "1d"), ExitCode.USAGE),

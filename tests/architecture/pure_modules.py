@@ -55,6 +55,7 @@ PURE = (
     "jobservice/domain/schedule.py",
     "jobservice/domain/settlement.py",
     "jobservice/domain/storable.py",
+    "jobservice/domain/sums.py",
     "jobservice/domain/task.py",
     "jobservice/domain/time_zone.py",
     "jobservice/domain/turns.py",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from jobservice import unbuilt
 from jobservice.api.harbor import upkeep
 from jobservice.api.models import gc as models
 from jobservice.api.models.upkeep import Schedule
@@ -18,10 +17,7 @@ KNOWN: Final = (domain.DELETE_UNTAGGED, domain.DRY_RUN, domain.WORKERS, domain.O
 
 def problems(body: Schedule) -> Iterator[str]:
     """Yield what is wrong with the parameters, a sentence each."""
-    given = body.parameters or {}
-    yield from domain.problems(given, by_hand=upkeep.kind(body) == upkeep.MANUAL)
-    if given.get(domain.DRY_RUN) is True:
-        yield from unbuilt.problems("gc.dry_run", value=True, shown_as="parameters.dry_run")
+    return domain.problems(body.parameters or {}, by_hand=upkeep.kind(body) == upkeep.MANUAL)
 
 
 def parameters(body: Schedule) -> Parameters:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from jobservice.api.models.base import Id, OwnPaging
+from jobservice.api.models.base import Id, OwnModel, OwnPaging, OwnQuery
 from jobservice.api.models.upkeep import ExecHistory
 
 
@@ -62,6 +63,61 @@ class GcById(BaseModel):
     gc_id: Id
 
 
+class PreviewQuery(OwnQuery):
+    """GET /system/gc/preview: for which run, in which form, with or without every candidate."""
+
+    delete_untagged: bool = False
+    candidates: bool = True
+    format: Literal["json", "csv", "html"] | None = None
+
+
+class Candidate(BaseModel):
+    """A manifest or a blob that would go; a blob names one repository that has it, if any."""
+
+    kind: str
+    repository: str
+    digest: str
+    tags: list[str]
+    bytes: int
+    reason: str
+
+
+class SumByRepository(BaseModel):
+    """What would go from a repository."""
+
+    repository: str
+    count: int
+    bytes: int
+
+
+class SumByReason(BaseModel):
+    """What would go for a reason."""
+
+    reason: str
+    count: int
+    bytes: int
+
+
+class RefusedObject(BaseModel):
+    """An object that the storage would not delete, with its words."""
+
+    object: str
+    bytes: int
+    attempts: int
+    words: str
+    again_at: datetime
+
+
+class CollectionPreview(BaseModel):
+    """What a collection would take, and why."""
+
+    reclaimable: Reclaimable
+    candidates: list[Candidate]
+    repositories: list[SumByRepository]
+    reasons: list[SumByReason]
+    refused_by_storage: list[RefusedObject]
+
+
 class DeletedQuery(OwnPaging):
     """GET /system/gc/deleted."""
 
@@ -84,3 +140,19 @@ class DeletedArtifact(BaseModel):
     deleted_by: str
     reason: str
     until: datetime
+
+
+class Undeletion(OwnModel):
+    """What to put back: a repository's tag, or its digest."""
+
+    repository: Annotated[str, Field(min_length=1, max_length=512)]
+    reference: Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class Undeleted(BaseModel):
+    """What is back. `taken` are tags that lead elsewhere by now, `left` what cannot come along."""
+
+    digests: list[str]
+    tags: list[str]
+    taken: list[str]
+    left: list[str]

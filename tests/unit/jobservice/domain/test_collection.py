@@ -87,9 +87,9 @@ def test_of_many_refusals_the_first_few_are_told() -> None:
 
 def test_what_would_go_is_counted_by_kind() -> None:
     account = Account()
-    for kind, size in (("manifest", 1), ("link", 10), ("blob", 100), ("blob", 1000)):
+    for kind, size in (("manifest", 1), ("blob", 100), ("blob", 1000)):
         account.foresee(kind, size)
-    assert (account.manifests, account.links, account.blobs) == (1, 1, 2)
+    assert (account.manifests, account.blobs) == (1, 2)
     assert account.collected_bytes == 1100
 
 

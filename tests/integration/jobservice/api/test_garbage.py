@@ -1,0 +1,165 @@
+"""What collection would take, what was deleted, and putting it back."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from access.identity import SYSTEM
+from database.pool import Database
+from protocol.digest import Digest
+from protocol.errors import NotFound
+from registry.service import Registry
+from tests.integration.jobservice import images
+from tests.integration.jobservice.api.caller import Caller
+
+APP = "library/app"
+LAYER = b"a layer" * 1000
+REFUSED = """
+UPDATE registry.tombstones SET error = 'access denied', attempts = 3
+WHERE storage_key = (SELECT storage_key FROM registry.tombstones LIMIT 1)
+"""
+BURIED = """
+INSERT INTO registry.tombstones (storage_key, size_bytes, reason, delete_after)
+VALUES (gen_random_uuid(), 77, 'collected', now())
+"""
+
+
+async def deleted(registry: Registry, tag: str = "1.0") -> Digest:
+    """Push an image and delete it."""
+    await registry.prepare(APP)
+    store = registry.repository(APP, SYSTEM)
+    digest = await images.push(store, tag, LAYER)
+    await store.delete_manifest(digest)
+    return digest
+
+
+async def test_a_preview_has_candidates_reasons_and_sums(
+    admin: Caller, local_registry: Registry
+) -> None:
+    await deleted(local_registry)
+    found = (await admin.get("/system/gc/preview")).json
+    assert {(one["kind"], one["repository"]) for one in found["candidates"]} == {("blob", APP)}
+    total = sum(one["bytes"] for one in found["candidates"])
+    assert total > len(LAYER)
+    assert found["repositories"] == [{"repository": APP, "count": 2, "bytes": total}]
+    assert found["reasons"] == [{"reason": "unreferenced", "count": 2, "bytes": total}]
+    assert found["reclaimable"]["unreviewed"] == {"objects": 2, "bytes": total}
+    sums = (await admin.get("/system/gc/preview?candidates=false")).json
+    assert sums == {**found, "candidates": []}
+
+
+async def test_untagged_manifests_are_in_a_preview_that_asks_for_them(
+    admin: Caller, local_registry: Registry, database: Database
+) -> None:
+    await local_registry.prepare(APP)
+    digest = await images.push(local_registry.repository(APP, SYSTEM), None, LAYER)
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE registry.manifests SET pushed_at = now() - interval '1 day',"
+            " lease_until = now() - interval '1 day'"
+        )
+    assert (await admin.get("/system/gc/preview")).json["candidates"] == []
+    found = (await admin.get("/system/gc/preview?delete_untagged=true")).json["candidates"]
+    assert str(digest) in {one["digest"] for one in found if one["kind"] == "manifest"}
+
+
+async def test_a_preview_is_csv_or_a_page_for_who_wants_that(
+    admin: Caller, local_registry: Registry
+) -> None:
+    await deleted(local_registry)
+    rows = list(
+        csv.DictReader((await admin.get("/system/gc/preview?format=csv")).text.splitlines())
+    )
+    assert {row["reason"] for row in rows} == {"unreferenced"}
+    page = await admin.get("/system/gc/preview", headers={"Accept": "text/html"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert APP in page.text
+
+
+async def test_what_the_storage_refused_is_told_with_its_words(
+    admin: Caller, database: Database
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute(BURIED)
+        await connection.execute(REFUSED)
+    found = (await admin.get("/system/gc/preview")).json
+    (refused,) = found["refused_by_storage"]
+    assert (refused["words"], refused["attempts"], refused["bytes"]) == ("access denied", 3, 77)
+    assert found["reclaimable"]["failed"] == {"objects": 1, "bytes": 77}
+
+
+async def test_a_preview_of_nothing_is_empty(admin: Caller) -> None:
+    found = (await admin.get("/system/gc/preview")).json
+    assert (found["candidates"], found["repositories"]) == ([], [])
+
+
+async def test_what_was_deleted_is_listed_found_and_paged(
+    admin: Caller, local_registry: Registry
+) -> None:
+    digests = [str(await deleted(local_registry, str(number))) for number in range(3)]
+    first = await admin.get("/system/gc/deleted?page_size=2")
+    assert [one["digest"] for one in first.json] == [digests[2], digests[1]]
+    assert first.headers["X-Total-Count"] == "3"
+    rest = await admin.get(first.links["next"])
+    assert [one["digest"] for one in rest.json] == [digests[0]]
+    assert rest.json[0]["tags"] == ["0"]
+    assert rest.json[0]["until"] > rest.json[0]["deleted_at"]
+    (found,) = (await admin.get(f"/system/gc/deleted?q=digest={digests[1]}")).json
+    assert found["repository"] == APP
+    assert (await admin.get("/system/gc/deleted?q=repository=library/other")).json == []
+    assert (await admin.get("/system/gc/deleted?q=colour=red")).status == 400
+
+
+@pytest.mark.parametrize("by_tag", [True, False])
+async def test_what_was_deleted_is_put_back(
+    admin: Caller, local_registry: Registry, *, by_tag: bool
+) -> None:
+    digest = await deleted(local_registry)
+    body = {"repository": APP, "reference": "1.0" if by_tag else str(digest)}
+    back = await admin.post("/system/gc/undelete", body)
+    assert back.status == 200
+    assert back.json == {"digests": [str(digest)], "tags": ["1.0"], "taken": [], "left": []}
+    assert (await local_registry.repository(APP, SYSTEM).resolve("1.0")).digest == digest
+    again = await admin.post("/system/gc/undelete", body)
+    assert again.status in {404, 412}
+    entries = (await admin.get("/auditlog-exts?q=operation=undelete&sort=id")).json
+    assert [one["operation_result"] for one in entries] == [True, False]
+    assert entries[0]["resource_type"] == "artifact"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"repository": APP, "reference": "never"}, 404),
+        ({"repository": "nowhere/app", "reference": "1.0"}, 404),
+        ({"repository": "Not A Name", "reference": "1.0"}, 400),
+        ({"repository": "", "reference": "1.0"}, 400),
+        ({"repository": APP}, 400),
+        ({"repository": APP, "reference": "1.0", "colour": "red"}, 400),
+        ({"repository": APP, "reference": "sha256:short"}, 400),
+    ],
+)
+async def test_what_cannot_be_put_back_is_refused(
+    admin: Caller, body: dict[str, str], status: int
+) -> None:
+    assert (await admin.post("/system/gc/undelete", body)).status == status
+
+
+async def test_nothing_is_put_back_while_read_only(admin: Caller, local_registry: Registry) -> None:
+    await deleted(local_registry)
+    await local_registry.set_read_only(on=True)
+    refused = await admin.post("/system/gc/undelete", {"repository": APP, "reference": "1.0"})
+    assert refused.status == 412
+    assert "nothing is put back" in refused.messages
+    with pytest.raises(NotFound):
+        await local_registry.repository(APP, SYSTEM).resolve("1.0")
+
+
+async def test_nobody_else_looks_or_puts_back(nobody: Caller, stranger: Caller) -> None:
+    for path in ("/system/gc/preview", "/system/gc/deleted"):
+        assert (await nobody.get(path)).status == 403
+        assert (await stranger.get(path)).status == 401
+    body = {"repository": APP, "reference": "1.0"}
+    assert (await nobody.post("/system/gc/undelete", body)).status == 403
