@@ -170,6 +170,7 @@ class _Gathered(Collector):
             yield from _of_schedules(self._measures)
             yield from _of_workers(self._measures)
             yield from _of_collection(self._measures)
+            yield from _of_retention(self._measures)
 
 
 class _Storage(Collector):
@@ -253,6 +254,13 @@ def _of_collection(measures: Measures) -> Iterator[Family]:
     states = {"waiting": buried.after_window, "due": buried.now, "failed": buried.failed}
     yield _family(metric.TOMBSTONES, {(state,): one.objects for state, one in states.items()})
     yield _family(metric.TOMBSTONES_BYTES, {(state,): one.bytes for state, one in states.items()})
+
+
+def _of_retention(measures: Measures) -> Iterator[Family]:
+    counted = samples.of(counting.RETIRED, measures.counters)
+    known = ((what,) for what in counting.RETIRED_NAMES)
+    yield _family(metric.RETIRED, {labels: counted.get(labels, 0.0) for labels in known})
+    yield _family(metric.RETENTION_WAITING, {(): measures.retention_waiting})
 
 
 def _of_schedules(measures: Measures) -> Iterator[Family]:

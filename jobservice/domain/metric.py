@@ -194,6 +194,17 @@ STORAGE_TOTAL = Metric(
     kind=Kind.GAUGE,
     help="How large the file system is that this registry keeps blobs in; absent for a bucket.",
 )
+RETIRED = Metric(
+    name="transship_retention_total",
+    kind=Kind.COUNTER,
+    help="What retention deleted: artifacts, and tags alone; and what it was refused.",
+    labels=("what",),
+)
+RETENTION_WAITING = Metric(
+    name="transship_retention_waiting",
+    kind=Kind.GAUGE,
+    help="Runs of retention that wait to be approved.",
+)
 COLLECTED = Metric(
     name="transship_collected_total",
     kind=Kind.COUNTER,
@@ -230,5 +241,5 @@ METRICS: Final = (
     REGISTRY_RUNNING, REGISTRY_POSTPONED, SCHEDULE_SUCCESS, SCHEDULE_OVERDUE, SCHEDULE_LAG,
     ACTIONS, REQUESTS, REQUEST_DURATION, POOL, GATHERED, CERTIFICATE_END, CERTIFICATE_REFUSED,
     STORAGE_FREE, STORAGE_TOTAL, COLLECTED, COLLECTED_BYTES, COLLECTION_FAILURES, TOMBSTONES,
-    TOMBSTONES_BYTES,
+    TOMBSTONES_BYTES, RETIRED, RETENTION_WAITING,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from database.pool import Connection
 from jobservice.domain.counting import COPIED, Key
 from jobservice.domain.metric import REGISTRIES_LIMIT
 from jobservice.domain.schedule import Schedule
-from jobservice.store import counters, schedules
+from jobservice.store import counters, retention_runs, schedules
 from jobservice.store.workers import ALIVE_SECONDS
 from registry.metadata import collected, reclaimable
 from registry.metadata.reclaimable import Buried
@@ -44,6 +44,7 @@ class Measures:
     slots: Mapping[str, int] = field(default_factory=dict)
     outbox: int = 0
     collected: Mapping[str, int] = field(default_factory=dict)
+    retention_waiting: int = 0
     buried: Buried
     now: datetime
 
@@ -117,5 +118,6 @@ async def measure(connection: Connection) -> Measures:
         outbox=await connection.fetchval(OUTBOX),
         collected=await collected.counts(connection),
         buried=await reclaimable.buried(connection),
+        retention_waiting=await retention_runs.waiting(connection),
         now=await schedules.now(connection),
     )

@@ -183,6 +183,18 @@ async def seconds_left(connection: Connection, execution_id: int) -> float:
     return float(await connection.fetchval(LEFT, execution_id))
 
 
+WAITING = """
+SELECT count(*) FROM jobservice.retention_runs AS run
+JOIN jobservice.executions AS execution ON execution.id = run.execution_id
+WHERE run.approval = 'waiting' AND execution.ended_at IS NULL
+"""
+
+
+async def waiting(connection: Connection) -> int:
+    """Return how many runs wait to be approved."""
+    return int(await connection.fetchval(WAITING))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
     """What the tasks of a run came to, as far as they have ended."""

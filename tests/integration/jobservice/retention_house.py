@@ -13,6 +13,7 @@ from access.identity import SYSTEM
 from access.projects import Project
 from database.pool import Database
 from jobservice import retention_runs, retentions
+from jobservice.domain.hook import EventType, HookSettings, PayloadFormat, Target, TargetKind
 from jobservice.domain.listing import Listing
 from jobservice.domain.retention import RetentionSettings
 from jobservice.domain.schedule import Schedule
@@ -21,13 +22,18 @@ from jobservice.jobs import catalogue
 from jobservice.jobs.base import JobType
 from jobservice.jobs.registries import Connector, Registries
 from jobservice.jobs.retention_places import Places
+from jobservice.maintenance.outbox_reader import OutboxReader
 from jobservice.retention_runs import View
 from jobservice.retention_starts import ScheduledRetention
+from jobservice.store import hooks
 from jobservice.store import schedules as schedule_rows
 from protocol import media_types
 from protocol.content import RawManifest
 from protocol.digest import Digest
+from registry.immutability import ImmutableRule
+from registry.metadata import immutable_rules
 from registry.retention.rule_set import RuleSet
+from registry.selecting import Decoration, Selector
 from registry.service import Registry
 from tests.integration.jobservice.conftest import Jobs, until, working_at
 
@@ -82,10 +88,24 @@ class House:
     ) -> Digest:
         """Push an artifact of these tags, each later than what was pushed before."""
         pushed = artifact(content or f"{repository} {tags}", **fields)
-        await self.registry.prepare(repository)
-        store = self.registry.repository(repository, SYSTEM)
-        await store.put_manifest(pushed, tags=tags)
+        await self.put(pushed, *tags, repository=repository)
         return pushed.digest
+
+    async def put(self, pushed: RawManifest, *tags: str, repository: str = REPOSITORY) -> None:
+        """Push this very artifact."""
+        await self.registry.prepare(repository)
+        await self.registry.repository(repository, SYSTEM).put_manifest(pushed, tags=tags)
+
+    async def immutable(self, tags: str) -> None:
+        """Make tags of the project immutable."""
+        rule = ImmutableRule(
+            id=0,
+            repository=Selector(decoration=Decoration.REPOSITORY_MATCHES, pattern="**"),
+            tag=Selector(decoration=Decoration.MATCHES, pattern=tags),
+        )
+        project = await self.project()
+        async with self.database.transaction() as connection:
+            await immutable_rules.create(connection, project.id, rule)
 
     async def tags(self, repository: str = REPOSITORY) -> list[str]:
         """Return the tags that are there."""
@@ -160,6 +180,28 @@ class House:
         """Return the log of a run's only task."""
         (task,) = await self.tasks(policy_id, execution_id)
         return await retention_runs.task_log(self.database, policy_id, execution_id, task.id)
+
+    async def told(self) -> list[str]:
+        """Hand on what happened, and return what hooks that want to hear of it were sent."""
+        types = (EventType.TAG_RETENTION, EventType.RETENTION_APPROVAL)
+        async with self.database.transaction() as connection:
+            project_id = (await self.project()).id
+            hook_id = await hooks.insert(
+                connection,
+                HookSettings(name="listens", event_types=types),
+                creator="",
+                project_id=project_id,
+            )
+            target = Target(
+                id=1, kind=TargetKind.HTTP, format=PayloadFormat.DEFAULT, address="http://t.example"
+            )
+            await hooks.write_targets(connection, hook_id, [target])
+        await OutboxReader(self.database, external_url="http://t.example").tick()
+        async with self.database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT event_type FROM jobservice.hook_deliveries ORDER BY id"
+            )
+        return [row["event_type"] for row in rows]
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

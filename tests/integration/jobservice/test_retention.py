@@ -11,16 +11,20 @@ from database.pool import Database
 from jobservice import retention_runs, retentions
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.errors import (
-    InvalidRequest,
-    NotFound,
     NothingToAnswer,
-    PolicyRunning,
     StillUnderWay,
 )
+from registry.collection import undeleting
 from registry.service import Registry
 from registry.storage.filesystem import FilesystemStorage
 from tests.integration.jobservice.conftest import Jobs
-from tests.integration.jobservice.retention_house import NIGHTLY, House, rule
+from tests.integration.jobservice.retention_house import (
+    NIGHTLY,
+    REPOSITORY,
+    House,
+    artifact,
+    rule,
+)
 
 
 @pytest.fixture
@@ -216,68 +220,80 @@ async def test_a_repository_never_loses_its_last_tag_unasked(house: House) -> No
     assert await house.tags() == ["1.0"]
 
 
-async def test_while_the_registry_is_read_only_a_run_waits(house: House) -> None:
+@pytest.mark.usefixtures("working")
+async def test_what_retention_deleted_can_be_put_back_with_its_tags(house: House) -> None:
+    digest = await house.push("1.0", "old")
+    await house.push("1.1")
+    policy = await house.policy(rule(count=1))
+    await house.ended(policy, await house.run(policy))
+    assert await house.tags() == ["1.1"]
+    await undeleting.undelete(house.database, REPOSITORY, str(digest), by="eve")
+    assert await house.tags() == ["1.0", "1.1", "old"]
+
+
+@pytest.mark.usefixtures("working")
+async def test_an_immutable_tag_stays_unless_a_rule_overrides_it(house: House) -> None:
+    await house.push("v1")
+    await house.push("1.0")
+    await house.immutable("v*")
+    policy = await house.policy(rule(tags="nothing"))
+    execution = await house.run(policy)
+    await house.ended(policy, execution)
+    assert await house.tags() == ["v1"]
+    assert "kept: immutable tag v1" in await house.log(policy, execution)
+    await retentions.delete(house.database, policy)
+    overriding = await house.policy(own=[{"action": "delete", "override_immutable": True}])
+    await house.ended(overriding, await house.run(overriding))
+    assert await house.tags() == []
+
+
+@pytest.mark.usefixtures("working")
+async def test_children_stay_with_the_index_that_names_them(house: House) -> None:
+    child = artifact("child")
+    await house.put(child)
+    descriptor = {
+        "mediaType": child.media_type,
+        "digest": str(child.digest),
+        "size": len(child.body),
+    }
+    await house.put(artifact("index", manifests=[descriptor]), "multi")
+    await house.push("1.0")
+    policy = await house.policy(rule("always", tags="multi"))
+    await house.ended(policy, await house.run(policy))
+    assert await house.tags() == ["multi"]
+    assert await house.jobs.one("SELECT count(*) FROM registry.manifests") == 2
+
+
+@pytest.mark.usefixtures("working")
+async def test_hooks_hear_what_was_deleted_and_what_has_to_be_approved(
+    house: House, database: Database
+) -> None:
+    for number in range(4):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=1), cron=NIGHTLY)
+    execution = await house.fire(policy)
+    await house.asks(policy, execution)
+    await retention_runs.approve(house.database, policy, execution, by="eve")
+    await house.ended(policy, execution)
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            """SELECT kind, project_id, facts FROM jobservice.outbox
+               WHERE facts ? 'place' ORDER BY id"""
+        )
+        asked, done = rows
+    project = await house.project()
+    assert (asked["kind"], asked["project_id"]) == ("retention_approval", project.id)
+    assert asked["facts"]["doomed"] == 3
+    assert (done["kind"], done["project_id"]) == ("tag_retention", project.id)
+    assert (done["facts"]["total"], done["facts"]["retained"]) == (4, 1)
+    assert await house.told() == ["RETENTION_APPROVAL", "TAG_RETENTION"]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_dry_run_tells_no_hook(house: House) -> None:
     await house.push("1.0")
     await house.push("1.1")
     policy = await house.policy(rule(count=1))
-    await house.registry.set_read_only(on=True)
-    async with house.working():
-        execution = await house.run(policy)
-
-        async def waits() -> bool:
-            reasons = await house.jobs.reasons("pending")
-            return any("read only mode" in reason for reason in reasons)
-
-        await house.until(waits)
-        assert await house.tags() == ["1.0", "1.1"]
-        await house.registry.set_read_only(on=False)
-
-        async def has_ended() -> bool:
-            # A process may hold the switch's old position for two seconds, and sleep on it.
-            await house.jobs.one(
-                "UPDATE jobservice.tasks SET not_before = now() WHERE not_before > now()"
-            )
-            return (await house.view(policy, execution)).execution.ended_at is not None
-
-        await house.until(has_ended)
-    assert await house.tags() == ["1.1"]
-
-
-async def test_a_policy_goes_with_its_project_and_its_schedule_too(house: House) -> None:
-    policy = await house.policy(rule(), cron=NIGHTLY)
-    assert await house.jobs.one("SELECT count(*) FROM jobservice.schedules") == 1
-    project = await house.project()
-    await house.registry.delete_project(project)
-    assert await house.jobs.one("SELECT count(*) FROM jobservice.schedules") == 0
-    with pytest.raises(NotFound):
-        await retentions.get(house.database, policy)
-
-
-async def test_a_run_whose_project_is_gone_says_so(house: House) -> None:
-    policy = await house.policy(rule())
-    execution = await house.run(policy)
-    await house.registry.delete_project(await house.project())
-    async with house.working():
-        view = await house.ended(policy, execution)
-    assert view.execution.status is ExecutionStatus.FAILED
-    assert view.execution.status_text == (
-        "the project team was removed since the run began; nothing is deleted"
-    )
-
-
-async def test_a_project_that_is_not_there_has_no_policy(house: House) -> None:
-    await house.policy(rule())
-    with pytest.raises(InvalidRequest, match="project team has retention policy"):
-        await house.policy(rule())
-    with pytest.raises(InvalidRequest, match="project 99 not found"):
-        await house.policy(rule(), project_id=99)
-
-
-async def test_a_policy_with_runs_under_way_stays(house: House) -> None:
-    policy = await house.policy(rule())
-    execution = await house.run(policy)
-    with pytest.raises(PolicyRunning, match=str(execution)):
-        await retentions.delete(house.database, policy)
-    await retention_runs.stop(house.database, policy, execution, by="eve")
-    await retentions.delete(house.database, policy)
-    assert await house.jobs.one("SELECT count(*) FROM jobservice.executions") == 1
+    await house.ended(policy, await house.run(policy, dry_run=True))
+    kinds = "SELECT count(*) FROM jobservice.outbox WHERE kind = 'tag_retention'"
+    assert await house.jobs.one(kinds) == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,18 @@ def test_tries_are_counted_by_job_type_and_outcome() -> None:
 def test_lost_tries_are_counted_apart() -> None:
     assert counting.counts([], lost=2) == {(counting.LEASE_LOSSES, ()): 2}
     assert counting.counts([]) == {}
+
+
+def retired(*, dry_run: bool) -> Settlement:
+    result = {"deleted": 3, "untagged": 0, "refused": 1, "dry_run": dry_run}
+    return replace(ended(job_type="RETENTION"), result=result)
+
+
+def test_what_retention_deletes_is_counted_and_what_a_dry_run_would_is_not() -> None:
+    found = counting.counts([retired(dry_run=False), retired(dry_run=False), retired(dry_run=True)])
+    assert samples.of(counting.RETIRED, found) == {("artifact",): 6, ("refused",): 2}
+    failed = replace(ended(TaskStatus.FAILED, job_type="RETENTION"), result=None)
+    assert samples.of(counting.RETIRED, counting.counts([failed])) == {}
 
 
 def test_a_histogram_counts_upwards_to_all_tries() -> None:
