@@ -113,5 +113,10 @@ async def objects(connection: Connection) -> AsyncIterator[BlobObject]:
 AFTER_RESTORE = """
 UPDATE registry.blobs SET adopted_path = NULL WHERE adopted_path IS NOT NULL;
 DELETE FROM registry.tombstones WHERE adopted_path IS NOT NULL;
-UPDATE registry.tombstones SET digest = NULL WHERE digest IS NOT NULL;
+DO $$ BEGIN  -- a backup may be older than the column
+    IF EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'registry'
+               AND table_name = 'tombstones' AND column_name = 'digest') THEN
+        UPDATE registry.tombstones SET digest = NULL WHERE digest IS NOT NULL;
+    END IF;
+END $$;
 """
