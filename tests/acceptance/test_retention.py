@@ -65,7 +65,7 @@ async def make_due(house: House, policy: int) -> None:
         await connection.close()
 
 
-async def test_a_run_that_is_due_asks_and_deletes_what_is_approved(
+async def test_a_run_that_is_due_asks_deletes_what_is_approved_and_gives_it_back(
     house: House, api: Api, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     await api.post("/projects", {"project_name": "nightly"})
@@ -99,6 +99,9 @@ async def test_a_run_that_is_due_asks_and_deletes_what_is_approved(
     log = house.run("retention", "log", "nightly", "--repository", "app").stdout
     assert log.count("DELETED") == 2
     assert "SCHEDULE" in house.run("retention", "history", "nightly").stdout
+    back = house.run("gc", "undelete", "nightly/app:1.0")
+    assert back.returncode == 0, back.stderr
+    assert await tags(house, session, "nightly/app") == ["1.0", "1.2"]
 
 
 async def test_a_command_says_what_is_not_there(house: House, api: Api, tmp_path: Path) -> None:
