@@ -232,8 +232,12 @@ class Owner:
         return delete
 
     def _undeleting(self, digest: Digest) -> Action:
+        back: Back | None = None
+
         async def ask_back() -> None:
-            back = await self.undelete(self.store.repository, digest)
+            nonlocal back
+            if back is None:  # else it is back, and only where its tags lead is still asked
+                back = await self.undelete(self.store.repository, digest)
             if back is None:
                 self.counts["too late"] += 1
                 return
