@@ -31,8 +31,6 @@ td { overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
 :root { color-scheme: light dark }
 """
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -99,17 +97,18 @@ def _headers(writer: _Writer) -> dict[str, str]:
 async def _write(
     request: web.Request, response: web.StreamResponse, writer: _Writer, first: Sequence[Row]
 ) -> None:
+    is_whole = False
     try:
         await response.write((writer.begin() + writer.page(first)).encode())
         async for page in writer.pages:
             await response.write(writer.page(page).encode())
         await response.write(writer.end().encode())
         await response.write_eof()
+        is_whole = True
     except ConnectionError:
         pass  # the client is gone
-    except Exception:
-        log.exception("report_broke_off", report=writer.title)
-        if request.transport is not None:
+    finally:
+        if not is_whole and request.transport is not None:
             request.transport.abort()
 
 
@@ -120,7 +119,7 @@ class _Writer(ABC):
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.title, self.pages = report.title, report.pages
+        self.pages = report.pages
 
     @abstractmethod
     def begin(self) -> str: ...
