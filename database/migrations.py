@@ -1,5 +1,9 @@
 """The migration runner: numbered SQL files, applied once, in order, under an advisory lock.
 
+Beside a file there may be one of the same name that ends in `.locks.sql`: it takes the locks that
+the file needs in the order in which processes at work take them, so that neither waits for the
+other. It is no part of the checksum.
+
 Each file is one transaction, unless its first line is `-- no-transaction`; then its statements,
 separated by lines that end in `;`, run one by one and must be repeatable. A database newer than
 these files is fine: version N's schema serves processes of N-1 (DESIGN, promise 10).
@@ -15,6 +19,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+import tenacity
+
 from database import pool
 from database.errors import MigrationChanged, MigrationMissing
 
@@ -22,6 +28,7 @@ _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _NO_TRANSACTION = "-- no-transaction"
 _LOCK_KEY = 0x7472616E73686970  # "tranship" in ASCII
 _LOCK_TIMEOUT = "10s"
+_DEADLOCKS = 20
 
 BOOTSTRAP = """
 CREATE SCHEMA IF NOT EXISTS database;
@@ -44,6 +51,7 @@ class Migration:
     number: int
     name: str
     sql: str
+    locks: str = ""
 
     @property
     def checksum(self) -> str:
@@ -77,7 +85,15 @@ def known() -> list[Migration]:
     for entry in folder.iterdir():
         if match := _FILE_NAME.fullmatch(entry.name):
             text = entry.read_text(encoding="utf-8")
-            found.append(Migration(number=int(match[1]), name=entry.name, sql=text))
+            locks = folder / f"{entry.name.removesuffix('.sql')}.locks.sql"
+            found.append(
+                Migration(
+                    number=int(match[1]),
+                    name=entry.name,
+                    sql=text,
+                    locks=locks.read_text(encoding="utf-8") if locks.is_file() else "",
+                )
+            )
     return sorted(found, key=lambda migration: migration.number)
 
 
@@ -124,14 +140,14 @@ async def pending(dsn: str) -> list[str]:
     return [file.name for file in files]
 
 
-async def apply(dsn: str) -> list[str]:
-    """Bring the schema up to date and return the names of the files that were run.
+async def apply(dsn: str, files: Sequence[Migration] | None = None) -> list[str]:
+    """Bring the schema up to `files`, or to date, and return the names of those that were run.
 
     Any number of processes may call it at once: one works, the others wait and find nothing to do.
     """
     async with _connected(dsn) as connection, _alone(connection):
         await connection.execute(BOOTSTRAP)
-        files = outstanding(known(), await _applied(connection))
+        files = outstanding(known() if files is None else files, await _applied(connection))
         for file in files:
             await _run(connection, file)
     return [file.name for file in files]
@@ -143,12 +159,22 @@ async def _applied(connection: Any) -> list[Applied]:
     return [Applied(**row) for row in await connection.fetch(SELECT_APPLIED)]
 
 
+# Processes of the release before are at work: of a deadlock with one this gives way, so that their
+# clients see none of it, and tries again.
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(pool.CONFLICTS),
+    stop=tenacity.stop_after_attempt(_DEADLOCKS),
+    wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+    reraise=True,
+)
 async def _run(connection: Any, file: Migration) -> None:
     record = (file.number, file.name, file.checksum)
     if file.transactional:
         async with connection.transaction():
             # A migration that waits for a lock makes everybody wait behind it.
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+            if file.locks:
+                await connection.execute(file.locks)
             await connection.execute(file.sql)
             await connection.execute(RECORD, *record)
         return

@@ -67,7 +67,7 @@ _REFUSALS = (
 UniqueViolation = asyncpg.UniqueViolationError
 # Postgres 18 tells RESTRICT from the rest; 15 does not.
 REFERENCE_VIOLATIONS = (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)
-_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 class Connection(Protocol):
@@ -242,7 +242,7 @@ class Database:
     async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run `work` in a transaction; repeat it after a deadlock or serialization failure."""
         async for attempt in tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_CONFLICTS),
+            retry=tenacity.retry_if_exception_type(CONFLICTS),
             stop=tenacity.stop_after_attempt(_CONFLICT_ATTEMPTS),
             wait=tenacity.wait_random_exponential(multiplier=0.02, max=0.5),
             reraise=True,
