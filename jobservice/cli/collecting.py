@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Final
 
 from jobservice.cli import display
@@ -36,12 +37,13 @@ def want_success(found: Json) -> None:
 
 def summary(found: Json) -> str:
     """Return one line: status, phase, counts, and once it ended what could still be freed."""
-    told = found["transship"]
+    told, is_dry = found["transship"], json.loads(found["job_parameters"])["dry_run"]
     parts = [found["job_status"] + (f" ({told['phase']})" if _is_under_way(found) else "")]
     parts += [f"{told[name]} {name}" for name in ("manifests", "blobs") if told.get(name)]
     if told.get("collected_bytes"):
-        parts.append(f"{display.size(told['collected_bytes'])} no longer needed")
-    if "freed_bytes" in told:
+        size = display.size(told["collected_bytes"])
+        parts.append(f"{size} would go" if is_dry else f"{size} no longer needed")
+    if "freed_bytes" in told and not is_dry:
         parts.append(f"{display.size(told['freed_bytes'])} freed")
     if told.get("refused_objects"):
         parts.append(f"{told['refused_objects']} objects not deleted by the storage")

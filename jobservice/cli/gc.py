@@ -309,7 +309,12 @@ def deleted(
             found: list[Json] = await client.get(f"{ROOT}/deleted", q=q, page_size=limit)
             return found
 
-    printing.rows(asyncio.run(ask()), DELETED, machine=as_json)
+    found = asyncio.run(ask())
+    if as_json:
+        printing.as_json(found)
+        return
+    shown = [{**one, "tags": ", ".join(one["tags"])} for one in found]
+    printing.rows(shown, DELETED, machine=False)
 
 
 def _parted(artifact: str) -> tuple[str, str]:

@@ -104,7 +104,6 @@ async def test_what_was_deleted_comes_back_until_a_run_frees_its_bytes(
     assert GONE in await shell.said("gc", "preview")
     assert "<table>" in await shell.said("gc", "preview", "--format", "html")
 
-    await shell.said("gc", "run", "--dry-run")
     await shell.said("gc", "run")
     assert objects(own_house) == 4
     (deleted,) = await shell.json("gc", "deleted", "--repository", GONE)
@@ -127,6 +126,17 @@ async def test_what_was_deleted_comes_back_until_a_run_frees_its_bytes(
     await shell.said("gc", "watch", str(latest["id"]))
     code, sentence = await shell.refused("gc", "undelete", f"{FREED}:1.0")
     assert code in {ExitCode.FAILED, ExitCode.NOT_FOUND}, sentence
+
+
+async def test_a_dry_run_says_what_would_go_and_a_list_has_tags_as_they_are_written(
+    own_house: House, shell: Shell
+) -> None:
+    await push(own_house, GONE, LAYER)
+    await delete(own_house, GONE)
+    dry = await shell.run("gc", "run", "--dry-run")
+    assert "would go" in dry.stderr
+    assert "freed" not in dry.stderr
+    assert "  1.0  " in await shell.said("gc", "deleted")
 
 
 async def test_a_schedule_that_is_due_collects_by_itself(own_house: House, shell: Shell) -> None:
