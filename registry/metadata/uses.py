@@ -17,7 +17,7 @@ from registry.uses import Pull, Used
 
 Key = TypeVar("Key", int, str)
 QUICKLY = "SET LOCAL synchronous_commit = off"
-# A minute is exact enough for what lies unused for days.
+# A minute is exact enough for what lies unused for days, unless a review asks what happened since.
 _IS_OLD = "coalesce({}.last_used_at < now() - interval '1 minute', true)"
 
 REPOSITORIES = """
@@ -40,7 +40,10 @@ WITH RECURSIVE used (repository_id, id, pulls) AS (
       ON c.repository_id = above.repository_id AND c.child_id = above.id
 ), locked AS MATERIALIZED (
     SELECT m.id FROM registry.manifests m JOIN above ON above.id = m.id
-    WHERE {_IS_OLD.format("m")} OR m.id IN (SELECT id FROM used WHERE pulls > 0)
+    WHERE {_IS_OLD.format("m")} OR m.id IN (SELECT id FROM used WHERE pulls > 0) OR EXISTS (
+        SELECT FROM registry.gc_queue q WHERE q.kind = 'm' AND q.repository_id = 0
+        AND q.object_id = m.id AND q.queued_at >= m.last_used_at
+    )
     ORDER BY m.id FOR NO KEY UPDATE OF m
 )
 UPDATE registry.manifests m

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from protocol.descriptor import Descriptor
@@ -13,8 +15,11 @@ from registry.immutability import ImmutableRule
 from registry.metadata import immutable_rules, project_settings
 from registry.selecting import Decoration, Selector
 from registry.storage.filesystem import FilesystemStorage
+from registry.uses import Used
 from tests.integration.registry import steps
 from tests.integration.registry.collection.conftest import Yard, digests_of, parts
+
+CHILDREN = "SELECT ROW(repository_id, child_id) FROM registry.manifest_children"
 
 
 async def test_an_upload_that_no_manifest_came_for_goes_when_its_lease_is_over(
@@ -75,6 +80,25 @@ async def test_children_of_a_deleted_index_go_but_for_those_that_have_a_tag_or_a
     await yard.collect()
     assert await yard.manifests() == digests_of([tagged, shared, other])
     assert await yard.blobs() == digests_of([*parts("b"), *parts("c")])
+
+
+async def test_a_child_that_is_used_twice_within_a_minute_is_used_since_its_index_went(
+    yard: Yard,
+) -> None:
+    child = await yard.image("child")
+    index = await yard.put(steps.index([child]), "all")
+    await yard.age()
+    (found,) = await yard.values(CHILDREN)
+    repository_id, manifest_id = cast("tuple[int, int]", found)
+    used = Used(repository_id=repository_id, manifest_id=manifest_id)
+    yard.registry.uses.note(used)
+    await steps.merge_uses(yard.database, yard.registry)
+    await yard.repository.delete_manifest(index)
+    yard.registry.uses.note(used)
+    await steps.merge_uses(yard.database, yard.registry)
+    await yard.execute("UPDATE registry.gc_queue SET review_after = now()")
+    await reviewing.review(yard.database, Scope())
+    assert await yard.manifests() == digests_of([child])
 
 
 async def test_the_lease_of_an_upload_ends_with_the_first_manifest_and_head_renews_what_is_free(
