@@ -250,17 +250,26 @@ class Owner:
     def _retaining(self) -> Action:
         """Keep a few tags; of what the others point to, delete what nothing else needs."""
         going = sorted(self.model.tags)[:-KEPT_BY_RETENTION]
+        untagged: list[Digest] = []  # kept from try to try: a deletion may have been interrupted
 
         async def retain() -> None:
+            await self._delete_unneeded(untagged)
             for tag in going:
                 digest = self.model.tags.get(tag)
                 if digest is None:
                     continue
                 await self._untagging(tag)()
-                if not self.model.is_held(digest):
-                    await self._deleting(digest)()
+                untagged.append(digest)
+                await self._delete_unneeded(untagged)
 
         return retain
+
+    async def _delete_unneeded(self, digests: list[Digest]) -> None:
+        """Delete those that nothing needs; each leaves the list when that had an answer."""
+        while digests:
+            if digests[-1] in self.model.there and not self.model.is_held(digests[-1]):
+                await self._deleting(digests[-1])()
+            digests.pop()
 
     # Looking
 
