@@ -75,7 +75,7 @@ async def test_a_project_that_is_not_there_has_no_hooks(admin: Caller) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"event_types": ["PUSH_ARTIFACT", "REPLICATION"]}, "hear of its artifacts only"),
+        ({"event_types": ["PUSH_ARTIFACT", "REPLICATION"]}, "hear of what happens in it only"),
         ({"event_types": ["QUOTA_WARNING"]}, "'QUOTA_WARNING' is not built"),
         ({"project_id": 77}, "project_id: 77"),
     ],

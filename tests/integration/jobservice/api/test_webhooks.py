@@ -189,6 +189,8 @@ async def test_supported_events_and_formats_are_listed(admin: Caller) -> None:
         "PULL_ARTIFACT",
         "DELETE_ARTIFACT",
         "DELETE_TAG",
+        "TAG_RETENTION",
+        "RETENTION_APPROVAL",
         "REPLICATION",
         "EXECUTION",
         "SCHEDULE_OVERDUE",
