@@ -111,7 +111,7 @@ async def test_there_is_no_certificate_to_download(stranger: Caller) -> None:
         ("GET", "/users"),
         ("GET", "/projects/library/repositories"),
         ("PUT", "/projects/library/members/1"),
-        ("POST", "/system/gc/schedule"),
+        ("POST", "/system/scanAll/schedule"),
     ],
 )
 async def test_what_harbor_has_and_we_do_not_is_501(
