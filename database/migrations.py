@@ -1,9 +1,5 @@
 """The migration runner: numbered SQL files, applied once, in order, under an advisory lock.
 
-Beside a file there may be one of the same name that ends in `.locks.sql`: it takes the locks that
-the file needs in the order in which processes at work take them, so that neither waits for the
-other. It is no part of the checksum.
-
 Each file is one transaction, unless its first line is `-- no-transaction`; then its statements,
 separated by lines that end in `;`, run one by one and must be repeatable. A database newer than
 these files is fine: version N's schema serves processes of N-1 (DESIGN, promise 10).
@@ -51,7 +47,6 @@ class Migration:
     number: int
     name: str
     sql: str
-    locks: str = ""
 
     @property
     def checksum(self) -> str:
@@ -85,15 +80,7 @@ def known() -> list[Migration]:
     for entry in folder.iterdir():
         if match := _FILE_NAME.fullmatch(entry.name):
             text = entry.read_text(encoding="utf-8")
-            locks = folder / f"{entry.name.removesuffix('.sql')}.locks.sql"
-            found.append(
-                Migration(
-                    number=int(match[1]),
-                    name=entry.name,
-                    sql=text,
-                    locks=locks.read_text(encoding="utf-8") if locks.is_file() else "",
-                )
-            )
+            found.append(Migration(number=int(match[1]), name=entry.name, sql=text))
     return sorted(found, key=lambda migration: migration.number)
 
 
@@ -173,8 +160,6 @@ async def _run(connection: Any, file: Migration) -> None:
         async with connection.transaction():
             # A migration that waits for a lock makes everybody wait behind it.
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            if file.locks:
-                await connection.execute(file.locks)
             await connection.execute(file.sql)
             await connection.execute(RECORD, *record)
         return

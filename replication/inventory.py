@@ -59,8 +59,10 @@ class Inventory:
     async def take(self) -> None:
         """List everything, anew; what was read of manifests stays true.
 
-        Raise NotFound for a repository that is not there.
+        Raise NotFound for a repository that is not there: it has nothing.
         """
+        self.tags.clear()
+        self._pointing.clear()
         listed: dict[str, ListedArtifact] = {}
         cursor: str | None = None
         while True:
@@ -70,8 +72,7 @@ class Inventory:
             cursor = page.cursor
             if cursor is None:
                 break
-        self.tags, self._listed = {}, listed
-        self._pointing.clear()
+        self._listed = listed
         await fanout.for_each(listed, self._resolve, at_once=_AT_ONCE)
         await self.read(self._indexes(self.tags.values()))
 
@@ -99,22 +100,16 @@ class Inventory:
     async def _read_one(self, digest: Digest) -> None:
         try:
             raw = await self.store.read_manifest(str(digest))
-        except NotFound:
-            known = self._types.get(digest, media_types.OCI_MANIFEST)
-            self._read[digest] = Read(media_type=known, problem="its manifest is not there")
-            return
-        except (InvalidManifest, ManifestTooLarge) as error:
-            self._note(digest, error)
-            return
-        try:
             self._read[digest] = self._understood(raw)
-        except InvalidManifest as error:
-            self._note(digest, error)
+        except NotFound:
+            self._read[digest] = self._unread(digest, problem="its manifest is not there")
+        except (InvalidManifest, ManifestTooLarge) as error:
+            problem = f"its manifest cannot be read: {error}"
+            self._read[digest] = self._unread(digest, problem=problem)
 
-    def _note(self, digest: Digest, error: Exception) -> None:
-        known = self._types.get(digest, media_types.OCI_MANIFEST)
-        problem = f"its manifest cannot be read: {error}"
-        self._read[digest] = Read(media_type=known, problem=problem)
+    def _unread(self, digest: Digest, *, problem: str = "") -> Read:
+        """Return what is known of a manifest that was not read."""
+        return Read(media_type=self._types.get(digest, media_types.OCI_MANIFEST), problem=problem)
 
     def _understood(self, raw: RawManifest) -> Read:
         parsed = manifest.parse(raw)
@@ -147,10 +142,6 @@ class Inventory:
     def unread(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         """Return those of which nothing was read."""
         return frozenset(digests).difference(self._read)
-
-    def read_as(self, digest: Digest) -> Read | None:
-        """Return what was read of a manifest."""
-        return self._read.get(digest)
 
     def sharing(self, digest: Digest) -> frozenset[str]:
         """Return the tags that point to a digest."""
@@ -204,9 +195,7 @@ class Inventory:
     def _artifact(
         self, digest: Digest, number: int, tags: list[str], parents: list[int]
     ) -> Artifact:
-        read = self._read.get(digest) or Read(
-            media_type=self._types.get(digest, media_types.OCI_MANIFEST)
-        )
+        read = self._read.get(digest) or self._unread(digest)
         listed = [self._listed[tag] for tag in tags if tag in self._listed]
         return Artifact(
             id=number,

@@ -40,11 +40,13 @@ class Condemned:
 
 
 async def decide(inventory: Inventory, rules: RuleSet, *, now: datetime) -> Decision:
-    """Apply rules to what a registry has; raise NotFound, UnknownFact, and what requests raise.
+    """Apply rules to what a registry has; raise UnknownFact, and what requests raise.
 
-    Whatever would go is read first: what refers to something that stays, stays.
+    Whatever would go is read first: what refers to something that stays, stays. A repository that
+    is not there has nothing.
     """
-    await inventory.take()
+    with suppress(NotFound):
+        await inventory.take()
     if reads_all(rules):
         await inventory.read(inventory.tags.values())
     while True:
@@ -57,11 +59,6 @@ async def decide(inventory: Inventory, rules: RuleSet, *, now: datetime) -> Deci
         if not unread:
             return decision
         await inventory.read(unread)
-
-
-def decide_nothing(rules: RuleSet, *, now: datetime) -> Decision:
-    """Return the decision about a repository that is not there."""
-    return Decider(rules, now=now).decide()
 
 
 class Retirement:
@@ -92,7 +89,8 @@ class Retirement:
 
     async def _refresh(self) -> None:
         if self._taken_at is None or self._clock() - self._taken_at > FRESH_SECONDS:
-            await self._inventory.take()
+            with suppress(NotFound):  # some registries forget a repository with its last tag
+                await self._inventory.take()
             self._taken_at = self._clock()
 
     async def _artifact(self, condemned: Condemned) -> str:

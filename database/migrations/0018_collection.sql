@@ -1,6 +1,11 @@
 -- How garbage goes (docs/decisions/0008). Everything here is an addition or works for processes of the
 -- release before this one: they delete manifests and tags without a word, so triggers remember what went.
 
+-- In the order of processes at work: pushes and deletions come to the queue last, through triggers, deletions to tags
+-- before manifests.
+LOCK TABLE registry.tags, registry.manifests IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE registry.tombstones, registry.gc_queue IN ACCESS EXCLUSIVE MODE;
+
 -- `queued_at` is when the reason came up: what was used since is no garbage.
 ALTER TABLE registry.gc_queue ADD COLUMN queued_at timestamptz NOT NULL DEFAULT now();
 

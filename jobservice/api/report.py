@@ -12,17 +12,17 @@ from html import escape
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
-import structlog
 from aiohttp import hdrs, web
 from typing_extensions import override
+
+from jobservice.api import streaming
 
 Format: TypeAlias = Literal["json", "csv", "html"]
 Row: TypeAlias = Mapping[str, Any]
 
 HTML: Final = "text/html"
 CSV: Final = "text/csv"
-# The page brings its own style and nothing else.
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
 STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem }
@@ -71,55 +71,27 @@ def wanted(request: web.Request, named: Format | None) -> Format:
 
 
 async def send(request: web.Request, report: Report, form: Format) -> web.StreamResponse:
-    """Send a report; one that breaks off ends with its connection, so that nobody takes it whole.
-
-    What fails before the first page is raised and answered as usual.
-    """
+    """Send a report as it is found; what fails before the first page is answered as usual."""
     writer = _WRITERS[form](report)
+    return await streaming.text(request, _pieces(writer, report), content_type=writer.content_type)
+
+
+async def _pieces(writer: _Writer, report: Report) -> AsyncGenerator[str, None]:
     async with aclosing(report.pages) as pages:
         first = await anext(pages, None) or ()
-        response = web.StreamResponse(headers=_headers(writer))
-        await response.prepare(request)
-        await _write(request, response, writer, first)
-    return response
-
-
-def _headers(writer: _Writer) -> dict[str, str]:
-    return {
-        hdrs.CONTENT_TYPE: writer.media_type,
-        hdrs.CACHE_CONTROL: "no-store",
-        "Content-Security-Policy": POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "X-Request-Id": str(structlog.contextvars.get_contextvars().get("request_id", "")),
-    }
-
-
-async def _write(
-    request: web.Request, response: web.StreamResponse, writer: _Writer, first: Sequence[Row]
-) -> None:
-    is_whole = False
-    try:
-        await response.write((writer.begin() + writer.page(first)).encode())
-        async for page in writer.pages:
-            await response.write(writer.page(page).encode())
-        await response.write(writer.end().encode())
-        await response.write_eof()
-        is_whole = True
-    except ConnectionError:
-        pass  # the client is gone
-    finally:
-        if not is_whole and request.transport is not None:
-            request.transport.abort()
+        yield writer.begin() + writer.page(first)
+        async for page in pages:
+            yield writer.page(page)
+    yield writer.end()
 
 
 class _Writer(ABC):
     """One format of one report, piece by piece."""
 
-    media_type: str
+    content_type: str
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.pages = report.pages
 
     @abstractmethod
     def begin(self) -> str: ...
@@ -132,7 +104,7 @@ class _Writer(ABC):
 
 
 class _Json(_Writer):
-    media_type = "application/json"
+    content_type = "application/json"
 
     def __init__(self, report: Report) -> None:
         super().__init__(report)
@@ -157,7 +129,7 @@ class _Json(_Writer):
 
 
 class _Csv(_Writer):
-    media_type = f"{CSV}; charset=utf-8"
+    content_type = f"{CSV}; charset=utf-8"
 
     @override
     def begin(self) -> str:
@@ -173,7 +145,7 @@ class _Csv(_Writer):
 
 
 class _Html(_Writer):
-    media_type = f"{HTML}; charset=utf-8"
+    content_type = f"{HTML}; charset=utf-8"
 
     @override
     def begin(self) -> str:

@@ -23,6 +23,8 @@ RETRY_MILLISECONDS: Final = 2_000
 LAST_EVENT_ID: Final = "Last-Event-ID"
 MEDIA_TYPE: Final = "text/event-stream"
 PIECE_CHARACTERS: Final = 64 * 1024
+# A page brings its own style and nothing else.
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class Stream:
@@ -66,7 +68,7 @@ class Stream:
 
 
 async def text(
-    call: Call[Any, Any, Any], pieces: AsyncGenerator[str, None], *, media_type: str
+    request: web.Request, pieces: AsyncGenerator[str, None], *, content_type: str
 ) -> web.StreamResponse:
     """Answer with a text that is made while it is sent.
 
@@ -78,20 +80,23 @@ async def text(
         context = structlog.contextvars.get_contextvars()
         response = web.StreamResponse(
             headers={
-                "Content-Type": f"{media_type}; charset=utf-8",
+                "Content-Type": content_type,
                 "Cache-Control": "no-store",
+                "Content-Security-Policy": POLICY,
+                "X-Content-Type-Options": "nosniff",
                 "X-Request-Id": str(context.get("request_id", "")),
             }
         )
-        await response.prepare(call.request)
+        await response.prepare(request)
+        is_whole = False
         try:
             await _send_all(response, first, pieces)
+            is_whole = True
         except ConnectionError:
             pass  # the client is gone
-        except Exception:
-            if call.request.transport is not None:
-                call.request.transport.abort()
-            raise
+        finally:
+            if not is_whole and request.transport is not None:
+                request.transport.abort()
     return response
 
 

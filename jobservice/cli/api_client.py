@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from yarl import URL
@@ -33,6 +34,7 @@ BAD_REQUEST: Final = 400
 SERVER_ERROR: Final = 500
 
 Json = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class ServerError(CommandError):
@@ -171,6 +173,16 @@ async def connected(login: Login | None = None) -> AsyncIterator[ApiClient]:
     surroundings = Surroundings.of(variables, home=Path.home(), user_id=os.geteuid())
     async with Transport(surroundings) as transport:
         yield ApiClient(transport=transport, login=login or contexts.current(variables))
+
+
+def asked(ask: Callable[[ApiClient], Awaitable[Result]]) -> Result:
+    """Return what is asked of the server that the environment or a login names."""
+
+    async def within() -> Result:
+        async with connected() as client:
+            return await ask(client)
+
+    return asyncio.run(within())
 
 
 def segment(text: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import typer
@@ -40,8 +39,6 @@ PROJECT_EVENTS: Final = ("PUSH_ARTIFACT", "DELETE_ARTIFACT", "DELETE_TAG")
 TEST_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.3
 
-Result = TypeVar("Result")
-
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Who is told what.")
 Name = Annotated[str, typer.Argument(metavar="NAME|ID")]
 Project = Annotated[str, typer.Option("--project", help="A project's hooks, not everybody's.")]
@@ -72,14 +69,6 @@ Format = Annotated[
 Insecure = Annotated[bool, typer.Option("--insecure", help="Do not verify TLS.")]
 
 
-def _asked(ask: Callable[[ApiClient], Awaitable[Result]]) -> Result:
-    async def connected() -> Result:
-        async with api_client.connected() as client:
-            return await ask(client)
-
-    return asyncio.run(connected())
-
-
 def _path(project: str) -> str:
     return f"/projects/{quote(project, safe='')}/webhook/policies" if project else OF_ALL
 
@@ -91,7 +80,7 @@ async def _named(client: ApiClient, project: str, name: str) -> Json:
 @app.command("list")
 def list_hooks(*, project: Project = "", as_json: printing.AsJson = False) -> None:
     """Show every hook."""
-    found = _asked(lambda client: client.listed(_path(project)))
+    found = api_client.asked(lambda client: client.listed(_path(project)))
     if not as_json:
         for hook in found:
             hook["events"] = ", ".join(hook.get("event_types") or [])
@@ -129,7 +118,7 @@ def create(  # noqa: PLR0913 - one option each
         "targets": [target],
         "transship": {"per_task": per_task, "statuses": list(when or [])},
     }
-    identity = _asked(lambda client: client.create(_path(project), body))
+    identity = api_client.asked(lambda client: client.create(_path(project), body))
     if as_json:
         printing.as_json({"id": int(identity)})
     else:
@@ -139,7 +128,8 @@ def create(  # noqa: PLR0913 - one option each
 @app.command()
 def show(name: Name, *, project: Project = "", as_json: printing.AsJson = False) -> None:
     """Show one hook."""
-    printing.details(_asked(lambda client: _named(client, project, name)), machine=as_json)
+    found = api_client.asked(lambda client: _named(client, project, name))
+    printing.details(found, machine=as_json)
 
 
 @app.command()
@@ -179,7 +169,7 @@ def update(  # noqa: PLR0913 - one option each
         await client.send("PUT", f"{_path(project)}/{found['id']}", body=found)
         return found
 
-    found = _asked(ask)
+    found = api_client.asked(ask)
     if as_json:
         printing.as_json({"id": found["id"]})
     else:
@@ -195,7 +185,7 @@ def delete(name: Name, *, project: Project = "", as_json: printing.AsJson = Fals
         await client.send("DELETE", f"{_path(project)}/{found['id']}")
         return found
 
-    found = _asked(ask)
+    found = api_client.asked(ask)
     if as_json:
         printing.as_json({"id": found["id"]})
     else:
@@ -212,7 +202,7 @@ def try_out(name: Name, *, project: Project = "", as_json: printing.AsJson = Fal
         paths = [f"{_path(project)}/{found['id']}/deliveries/{one}" for one in begun["deliveries"]]
         return [await _settled(client, path) for path in paths]
 
-    deliveries = _asked(ask)
+    deliveries = api_client.asked(ask)
     printing.rows(deliveries, DELIVERY_COLUMNS, machine=as_json)
     failed = [one for one in deliveries if one["status"] != "delivered"]
     if failed:
@@ -239,7 +229,7 @@ def deliveries(
         query = f"status={status}" if status else None
         return await client.listed(f"{_path(project)}/{found['id']}/deliveries", q=query)
 
-    printing.rows(_asked(ask), DELIVERY_COLUMNS, machine=as_json)
+    printing.rows(api_client.asked(ask), DELIVERY_COLUMNS, machine=as_json)
 
 
 @app.command()
@@ -258,7 +248,7 @@ def redeliver(
         reply = await client.send("POST", path)
         return reply.headers.get("Location", "").rpartition("/")[2]
 
-    identity = _asked(ask)
+    identity = api_client.asked(ask)
     if as_json:
         printing.as_json({"id": int(identity)})
     else:

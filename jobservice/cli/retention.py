@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
-import yaml
 
 from jobservice.cli import api_client, printing, retention_watching, timing
-from jobservice.cli.api_client import ApiClient, Json, ServerError
+from jobservice.cli import retention_policies as policies
+from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import CommandError, UsageError
 from jobservice.cli.exit_codes import ExitCode
 
-PATH: Final = "/retentions"
 COLUMNS: Final = {
     "ID": "id",
     "PLACE": "place",
@@ -46,13 +43,9 @@ TASKS: Final = {
     "ERROR": "transship.error",
 }
 FORMATS: Final = ("table", "json", "csv", "html")
-_KNOWN: Final = frozenset({"id", "algorithm", "rules", "trigger", "scope", "transship"})
 _UNIT: Final = 1024
 
-Result = TypeVar("Result")
-
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which tags stay.")
-REMOTE: Final = "remote:"
 Name = Annotated[
     str,
     typer.Argument(
@@ -63,76 +56,17 @@ Name = Annotated[
 Execution = Annotated[int | None, typer.Argument(metavar="EXECUTION", min=1)]
 
 
-def _asked(ask: Callable[[ApiClient], Awaitable[Result]]) -> Result:
-    async def connected() -> Result:
-        async with api_client.connected() as client:
-            return await ask(client)
-
-    return asyncio.run(connected())
-
-
-async def _policy(client: ApiClient, name: str) -> Json:
-    """Return a policy by its project's name, or by its number; raise ServerError."""
-    found = await _policy_or_none(client, name)
-    if found is None:
-        raise ServerError(f"{_shown(name)} has no retention policy", status=404)
-    return found
-
-
-async def _policy_or_none(client: ApiClient, name: str) -> Json | None:
-    if name.isdecimal():
-        numbered: Json = await client.get(f"{PATH}/{name}")
-        return numbered
-    if name.startswith(REMOTE):
-        registry_id = await _registry_id(client, name)
-        of_registry = await client.listed(PATH, q=f"registry_id={registry_id}")
-        return next(iter(of_registry), None)
-    project = await client.get(f"/projects/{api_client.segment(name)}")
-    identity = (project.get("metadata") or {}).get("retention_id")
-    if not identity:
-        return None
-    found: Json = await client.get(f"{PATH}/{identity}")
-    return found
-
-
-async def _registry_id(client: ApiClient, name: str) -> int:
-    """Return the number of a registry that is named after `remote:`; raise ServerError."""
-    found: int = (await client.named("/registries", name.removeprefix(REMOTE), what="registry"))[
-        "id"
-    ]
-    return found
-
-
-async def _place(client: ApiClient, name: str, body: Json) -> Json:
-    """Return a policy's body with the place that it is for."""
-    if name.startswith(REMOTE):
-        own = {**body.get("transship", {}), "registry_id": await _registry_id(client, name)}
-        return {**body, "transship": own}
-    about = await client.get(f"/projects/{api_client.segment(name)}")
-    return {**body, "scope": {"level": "project", "ref": about["project_id"]}}
-
-
-def _shown(name: str) -> str:
-    if name.startswith(REMOTE):
-        return f"registry {name.removeprefix(REMOTE)}"
-    return f"project {name}"
-
-
-async def _executions(client: ApiClient, name: str) -> str:
-    return f"{PATH}/{(await _policy(client, name))['id']}/executions"
-
-
 @app.command("list")
 def list_policies(*, as_json: printing.AsJson = False) -> None:
     """Show every policy."""
 
     async def ask(client: ApiClient) -> list[Json]:
-        found = await client.listed(PATH)
+        found = await client.listed(policies.PATH)
         if found and not as_json:
             projects = await client.listed("/projects")
             names = {project["project_id"]: project["name"] for project in projects}
             registries = await client.listed("/registries")
-            others = {one["id"]: f"{REMOTE}{one['name']}" for one in registries}
+            others = {one["id"]: f"{policies.REMOTE}{one['name']}" for one in registries}
             for policy in found:
                 about = (policy.get("scope") or {}).get("ref")
                 remote = policy["transship"].get("registry_id")
@@ -140,13 +74,13 @@ def list_policies(*, as_json: printing.AsJson = False) -> None:
                 policy["count"] = len(policy["rules"]) + len(policy["transship"]["rules"])
         return found
 
-    printing.rows(_asked(ask), COLUMNS, machine=as_json)
+    printing.rows(api_client.asked(ask), COLUMNS, machine=as_json)
 
 
 @app.command()
 def show(name: Name, *, as_json: printing.AsJson = False) -> None:
     """Show the policy of a project or registry."""
-    found = _asked(lambda client: _policy(client, name))
+    found = api_client.asked(lambda client: policies.get(client, name))
     if as_json:
         printing.as_json(found)
         return
@@ -171,27 +105,27 @@ def set_policy(
 
     What goes at another registry cannot be had back: look at `preview` first.
     """
-    body = _read(file)
+    body = policies.read(file)
     if said := timing.expression(every, cron):
         body["trigger"] = {"kind": "Schedule", "settings": {"cron": said}}
 
     async def ask(client: ApiClient) -> Json:
-        placed = await _place(client, place, body)
-        before = await _policy_or_none(client, place)
+        placed = await policies.placed(client, place, body)
+        before = await policies.found(client, place)
         if before is None:
-            identity = await client.create(PATH, placed)
+            identity = await client.create(policies.PATH, placed)
         else:
             identity = str(before["id"])
-            await client.send("PUT", f"{PATH}/{identity}", body=placed)
-        found: Json = await client.get(f"{PATH}/{identity}")
+            await client.send("PUT", f"{policies.PATH}/{identity}", body=placed)
+        found: Json = await client.get(f"{policies.PATH}/{identity}")
         return found
 
-    found = _asked(ask)
+    found = api_client.asked(ask)
     if as_json:
         printing.as_json(found)
         return
     when = found["trigger"]["settings"].get("cron") or "by hand only"
-    printing.line(f"{_shown(place)} has retention policy {found['id']}; it runs: {when}")
+    printing.line(f"{policies.shown(place)} has retention policy {found['id']}; it runs: {when}")
 
 
 @app.command()
@@ -199,11 +133,11 @@ def delete(name: Name, *, as_json: printing.AsJson = False) -> None:
     """Remove a policy; what its runs deleted stays deleted."""
 
     async def ask(client: ApiClient) -> Json:
-        found = await _policy(client, name)
-        await client.send("DELETE", f"{PATH}/{found['id']}")
+        found = await policies.get(client, name)
+        await client.send("DELETE", f"{policies.PATH}/{found['id']}")
         return found
 
-    found = _asked(ask)
+    found = api_client.asked(ask)
     if as_json:
         printing.as_json({"id": found["id"]})
     else:
@@ -230,10 +164,11 @@ def preview(
 
     async def ask(client: ApiClient) -> None:
         if file is None:
-            path, body = f"{PATH}/{(await _policy(client, name))['id']}/preview", None
+            policy = await policies.get(client, name)
+            path, body = f"{policies.PATH}/{policy['id']}/preview", None
         else:
-            body = await _place(client, name, _read(file))
-            path = f"{PATH}/preview"
+            body = await policies.placed(client, name, policies.read(file))
+            path = f"{policies.PATH}/preview"
         async with client.told(path, query={"format": told}, body=body) as answer:
             if wanted == "table":
                 await retention_watching.show_table(answer.chunks())
@@ -242,7 +177,7 @@ def preview(
                 sys.stdout.buffer.write(chunk)
             sys.stdout.flush()
 
-    _asked(ask)
+    api_client.asked(ask)
 
 
 @app.command()
@@ -258,14 +193,14 @@ def run(
     """Start a run now; without --dry-run that approves of everything it deletes."""
 
     async def ask(client: ApiClient) -> Json:
-        path = await _executions(client, name)
+        path = await policies.executions(client, name)
         identity = await client.create(path, {"dry_run": dry_run})
         if watch:
             return await retention_watching.until_it_ends(client, path, identity, quiet=as_json)
         started: Json = await client.get(f"{path}/{identity}")
         return started
 
-    _told(_asked(ask), watched=watch, as_json=as_json)
+    _told(api_client.asked(ask), watched=watch, as_json=as_json)
 
 
 @app.command()
@@ -273,11 +208,11 @@ def watch(name: Name, execution: Execution = None, *, as_json: printing.AsJson =
     """Stay until a run ends, the latest if none is named; the exit code says how."""
 
     async def ask(client: ApiClient) -> Json:
-        path = await _executions(client, name)
+        path = await policies.executions(client, name)
         identity = execution or await _latest(client, path)
         return await retention_watching.until_it_ends(client, path, identity, quiet=as_json)
 
-    _told(_asked(ask), watched=True, as_json=as_json)
+    _told(api_client.asked(ask), watched=True, as_json=as_json)
 
 
 @app.command()
@@ -308,9 +243,9 @@ def history(name: Name, *, as_json: printing.AsJson = False) -> None:
     """Show the runs of a policy, the latest first."""
 
     async def ask(client: ApiClient) -> list[Json]:
-        return await client.listed(await _executions(client, name))
+        return await client.listed(await policies.executions(client, name))
 
-    found = _asked(ask)
+    found = api_client.asked(ask)
     if not as_json:
         for row in found:
             row["note"] = retention_watching.note(row)
@@ -328,7 +263,7 @@ def log(
     """Show what a run did in each repository; with --repository why, artifact by artifact."""
 
     async def ask(client: ApiClient) -> tuple[list[Json], str | None]:
-        path = await _executions(client, name)
+        path = await policies.executions(client, name)
         path = f"{path}/{execution or await _latest(client, path)}/tasks"
         tasks = await client.listed(path)
         if not repository:
@@ -338,7 +273,7 @@ def log(
                 return [task], await client.text(f"{path}/{task['id']}")
         raise CommandError(f"the run has no repository {repository}", code=ExitCode.NOT_FOUND)
 
-    tasks, text = _asked(ask)
+    tasks, text = api_client.asked(ask)
     if text is None:
         printing.rows(tasks, TASKS, machine=as_json)
     elif as_json:
@@ -359,13 +294,13 @@ async def _latest(client: ApiClient, path: str, *, waiting: bool = False) -> int
 
 def _operate(name: str, execution: int | None, action: str, *, as_json: bool) -> None:
     async def ask(client: ApiClient) -> Json:
-        path = await _executions(client, name)
+        path = await policies.executions(client, name)
         identity = execution or await _latest(client, path, waiting=True)
         await client.send("PATCH", f"{path}/{identity}", body={"action": action})
         found: Json = await client.get(f"{path}/{identity}")
         return found
 
-    found = _asked(ask)
+    found = api_client.asked(ask)
     if as_json:
         printing.as_json(found)
     else:
@@ -380,21 +315,3 @@ def _told(execution: Json, *, watched: bool, as_json: bool) -> None:
         printing.line(f"execution {execution['id']} has started")
     if watched:
         retention_watching.want_success(execution)
-
-
-def _read(file: Path) -> Json:
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
-    try:
-        body: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{file} is neither YAML nor JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise UsageError(f"{file} holds no policy: an object with `rules` is wanted")
-    unknown = sorted(set(body) - _KNOWN)
-    if unknown:
-        raise UsageError(f"{file}: {', '.join(unknown)} is not known; known are {_known()}")
-    return body
-
-
-def _known() -> str:
-    return ", ".join(sorted(_KNOWN))

@@ -13,7 +13,6 @@ from jobservice.domain.retention_verdict import Deciding, Verdict
 from jobservice.jobs.retention_decided import Decided
 from jobservice.jobs.retention_place import Fate, Record
 from protocol.digest import Digest
-from protocol.errors import NotFound
 from protocol.fence import Confirm
 from registry.retention.rule_set import RuleSet
 from replication import filters, retiring
@@ -66,13 +65,9 @@ class RemotePlace:
         """Apply the rules to what is there now; one that is not there has nothing."""
         inventory = Inventory(self._adapter, repository)
         rules = self._rules.applying_to(repository)
-        now = datetime.now(UTC)
-        try:
-            decision = await retiring.decide(inventory, rules, now=now)
-        except NotFound:
-            decision = retiring.decide_nothing(rules, now=now)
+        decision = await retiring.decide(inventory, rules, now=datetime.now(UTC))
         if self._confirm is not None:
-            self._retirements = {repository: Retirement(inventory, confirm=self._confirm)}
+            self._retirements[repository] = Retirement(inventory, confirm=self._confirm)
         return Decided(decision, self._rules.scope)
 
     async def delete(

@@ -161,7 +161,8 @@ async def _preview(
     pieces = retention_previews.preview(
         call.services.database, call.services.places, snapshot, form
     )
-    return await streaming.text(call, pieces, media_type=form.media_type)
+    content_type = f"{form.media_type}; charset=utf-8"
+    return await streaming.text(call.request, pieces, content_type=content_type)
 
 
 ROUTES = (

@@ -173,3 +173,12 @@ async def test_whoever_lost_the_work_deletes_nothing(scene: Scene) -> None:
             await retirement.retire(Condemned(digest=image.digest, tags=("v1",), tag=tag))
     assert scene.holds(image)
     assert scene.names == {"v1"}
+
+
+async def test_a_repository_that_goes_with_its_last_tag_has_nothing_left(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    other = scene.there.put_image("v2", layers=(b"other",))
+    assert not await scene.retire(image, "v1")
+    del scene.registry.repositories["team/app"]
+    scene.now += FRESH_SECONDS + 1
+    assert await scene.retire(other, "v2") == GONE
