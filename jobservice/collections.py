@@ -7,8 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from access import audit
-from access.audit import Entry, Event
+from access.audit import Event
 from database.pool import Connection, Database
 from jobservice.domain.collection import VENDOR_TYPE, CollectionParameters, Deleted, Refusal
 from jobservice.domain.listing import Listing, Rows
@@ -90,14 +89,6 @@ async def undelete(database: Database, repository: str, reference: str, *, by: s
         if await switches.is_on(connection, READ_ONLY):
             raise ReadOnly("nothing is put back")
     try:
-        back = await undeleting.undelete(database, repository, reference, by=by)
+        return await undeleting.undelete(database, repository, reference, by=by)
     except (InvalidInput, Rejected) as refused:
         raise InvalidRequest([f"{repository}, {reference}: {refused}"]) from refused
-    entry = Entry(
-        event=Event.UNDELETE_ARTIFACT,
-        resource=f"{repository}:{reference}",
-        details={"digests": [str(one) for one in back.digests], "tags": list(back.tags)},
-    )
-    async with database.transaction() as connection:
-        await audit.record(connection, entry)
-    return back

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from access import audit
+from access.audit import Entry, Event
 from database.pool import Connection, Database
 from protocol.digest import Digest, is_digest
 from protocol.errors import RegistryError
@@ -43,7 +45,14 @@ async def undelete(database: Database, repository: str, reference: str, *, by: s
         if repository_id is None:
             raise NotDeleted(f"the project of {repository} is gone, and all its content with it")
         place = Place(repository_id=repository_id, repository=repository, by=by)
-        return await _Undeletion(connection, place, parser).run(reference)
+        back = await _Undeletion(connection, place, parser).run(reference)
+        entry = Entry(
+            event=Event.UNDELETE_ARTIFACT,
+            resource=f"{repository}:{reference}",
+            details={"digests": [str(one) for one in back.digests], "tags": list(back.tags)},
+        )
+        await audit.record(connection, entry)
+        return back
 
     return await database.run(work)
 
