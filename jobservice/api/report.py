@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -16,6 +14,7 @@ from aiohttp import hdrs, web
 from typing_extensions import override
 
 from jobservice.api import streaming
+from jobservice.domain import comma_separated
 
 Format: TypeAlias = Literal["json", "csv", "html"]
 Row: TypeAlias = Mapping[str, Any]
@@ -133,11 +132,12 @@ class _Csv(_Writer):
 
     @override
     def begin(self) -> str:
-        return _line(self._report.columns)
+        return comma_separated.line(self._report.columns)
 
     @override
     def page(self, rows: Sequence[Row]) -> str:
-        return "".join(_line([_plain(row.get(c)) for c in self._report.columns]) for row in rows)
+        lines = ([_plain(row.get(name)) for name in self._report.columns] for row in rows)
+        return "".join(map(comma_separated.line, lines))
 
     @override
     def end(self) -> str:
@@ -176,12 +176,6 @@ _WRITERS: Final[Mapping[Format, type[_Writer]]] = {"json": _Json, "csv": _Csv, "
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
-
-
-def _line(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
 
 
 def _facts(facts: Mapping[str, Any], within: str = "") -> Iterator[str]:

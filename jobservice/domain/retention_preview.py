@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from jobservice.domain import comma_separated
 from jobservice.domain.retention_table import shown_bytes
 from jobservice.domain.retention_verdict import Deciding, Verdict
 from registry.retention.guard import Totals
@@ -156,7 +155,7 @@ class CsvForm:
     def begin(self, head: Head) -> str:
         """Return the names of the columns."""
         del head
-        return _csv(COLUMNS)
+        return comma_separated.line(COLUMNS)
 
     def repository(self, name: str, deciding: Deciding) -> Iterator[str]:
         """Yield the lines of a repository."""
@@ -166,7 +165,7 @@ class CsvForm:
             for column in ("pushed_at", "used_at"):
                 time: datetime | None = fields[column]
                 fields[column] = time.isoformat() if time else ""
-            yield _csv([name, *(fields[column] for column in COLUMNS[1:])])
+            yield comma_separated.line([name, *(fields[column] for column in COLUMNS[1:])])
 
     def end(self, total: Total, asks: Sequence[str]) -> str:
         """Return nothing: sums are for programs to make."""
@@ -261,9 +260,3 @@ def _listed(lines: Sequence[str]) -> str:
 
 def _json(fields: Mapping[str, Any]) -> str:
     return orjson.dumps(fields).decode()
-
-
-def _csv(cells: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+import structlog
+
 from database.pool import Database
 from jobservice.maintenance import collecting
 from jobservice.maintenance.service import Service
@@ -49,6 +52,21 @@ async def test_garbage_goes_batch_by_batch_but_not_while_read_only(
             await chores[name].tick()
         assert await connection.fetchval(BLOBS) == 0
         assert await connection.fetchval("SELECT count(*) FROM registry.tombstones") == 1200
+
+
+@pytest.mark.parametrize(
+    ("grace_seconds", "warnings"), [(None, []), (3600, []), (3599, [3599.0]), (0, [0.0])]
+)
+async def test_a_grace_under_an_hour_and_no_other_is_warned_of_at_start(
+    database: Database, tmp_path: Path, grace_seconds: int | None, warnings: list[float]
+) -> None:
+    delays = Delays.of(backup_window_days=7, gc_grace_seconds=grace_seconds)
+    with structlog.testing.capture_logs() as logged:
+        collecting.services(database, FilesystemStorage(tmp_path), delays)
+    told = [line for line in logged if line["event"] == "gc_grace_is_short"]
+    assert [(line["log_level"], line["seconds"]) for line in told] == [
+        ("warning", seconds) for seconds in warnings
+    ]
 
 
 async def test_the_leaders_delays_count_everywhere(database: Database, tmp_path: Path) -> None:
