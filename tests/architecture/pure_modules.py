@@ -12,6 +12,7 @@ PURE = (
     "jobservice/domain/certificate.py",
     "jobservice/domain/change.py",
     "jobservice/domain/collection.py",
+    "jobservice/domain/comma_separated.py",
     "jobservice/domain/counting.py",
     "jobservice/domain/cron.py",
     "jobservice/domain/endpoint.py",
