@@ -85,7 +85,9 @@ WITH manifest AS (
         config_media_type, annotations, size_bytes, payload, subject_digest, pushed_by, lease_until)
     VALUES ($1, $2, $3, $4, $5, $6, octet_length($7::bytea), $7::bytea, $8, $9,
         now() + interval '1 hour')
-    ON CONFLICT (repository_id, digest) DO UPDATE SET lease_until = excluded.lease_until
+    ON CONFLICT (repository_id, digest)
+    DO UPDATE SET lease_until = excluded.lease_until,
+        last_used_at = CASE WHEN $15::text[] = '{{}}' THEN now() ELSE manifests.last_used_at END
     RETURNING id, xmax = 0 AS is_new
 ), blobs AS (
     INSERT INTO registry.manifest_blobs (repository_id, manifest_id, blob_id, role)
@@ -129,8 +131,9 @@ SELECT name FROM unnest($15::text[]) AS t (name) EXCEPT SELECT name FROM tagged
 async def write(connection: Connection, manifest: NewManifest) -> Sequence[str]:
     """Write a manifest, its edges, its tags and the event of it; return the tags left unmoved.
 
-    One that is there is only leased and tagged. The leases of its blobs are over: it keeps them. A
-    lease that another transaction has in hand is left to run, so that pushes never wait for it.
+    One that is there is only leased and tagged; without a tag that counts as a use of it. The
+    leases of its blobs are over: it keeps them. A lease that another transaction has in hand is
+    left to run, so that pushes never wait for it.
     """
     entry = manifest.entry
     rows = await connection.fetch(

@@ -100,6 +100,17 @@ async def test_what_was_tagged_meanwhile_stays(store: Registry, database: Databa
     assert await count(database, "tags") == 2
 
 
+async def test_what_was_pushed_again_meanwhile_stays_without_a_tag_too(
+    store: Registry, database: Database
+) -> None:
+    child = manifest("child")
+    one = await decided(database, await push(store, child))
+    await push(store, child)
+    assert await retired(database, one) == ["it was used since it was decided"]
+    await push(store, manifest("index", child), "v1")
+    assert await count(database, "manifests") == 2
+
+
 async def test_a_tag_that_moved_meanwhile_stays(store: Registry, database: Database) -> None:
     one = await decided(database, await push(store, manifest("a"), "v1"), tag="v1")
     await push(store, manifest("b"), "v1")
