@@ -32,10 +32,12 @@ class ImmutableRule:
     disabled: bool = False
     priority: int = 0
 
-    def takes(self, repository: str, tag: str) -> bool:
-        """Say whether it makes a tag immutable; a repository is named with its project."""
-        if self.disabled or not self.repository.takes(repository.partition("/")[2]):
-            return False
+    def covers(self, repository: str) -> bool:
+        """Say whether it is in force in a repository, which is named with its project."""
+        return not self.disabled and self.repository.takes(repository.partition("/")[2])
+
+    def takes(self, tag: str) -> bool:
+        """Say whether it makes a tag immutable where it is in force."""
         if referrers.is_companion_tag(tag) and not self._names_companions:
             return False
         return self.tag.takes(tag)
@@ -55,13 +57,17 @@ def _described(selector: Selector) -> str:
     return f"{'matching' if selector.is_matching else 'not matching'} {selector.pattern}"
 
 
+def in_force(rules: Iterable[ImmutableRule], repository: str) -> Sequence[ImmutableRule]:
+    """Return the rules that are in force in a repository, which is named with its project."""
+    return [rule for rule in rules if rule.covers(repository)]
+
+
 def taken(
     rules: Sequence[ImmutableRule], repository: str, tags: Iterable[str]
 ) -> Mapping[str, ImmutableRule]:
     """Return which of the tags are immutable, each with the first rule that says so."""
-    found = {
-        tag: next((rule for rule in rules if rule.takes(repository, tag)), None) for tag in tags
-    }
+    covering = in_force(rules, repository)
+    found = {tag: next((rule for rule in covering if rule.takes(tag)), None) for tag in tags}
     return {tag: rule for tag, rule in found.items() if rule is not None}
 
 

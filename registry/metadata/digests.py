@@ -8,6 +8,7 @@ from protocol.digest import Algorithm, Digest
 
 _CODES: Final = {Algorithm.SHA256: b"\x01", Algorithm.SHA512: b"\x02"}
 _ALGORITHMS: Final = {code[0]: algorithm for algorithm, code in _CODES.items()}
+_PREFIXES: Final = {code: f"{algorithm}:" for code, algorithm in _ALGORITHMS.items()}
 
 
 def encode(digest: Digest) -> bytes:
@@ -18,3 +19,8 @@ def encode(digest: Digest) -> bytes:
 def decode(stored: bytes) -> Digest:
     """Read what `encode` wrote."""
     return Digest(algorithm=_ALGORITHMS[stored[0]], encoded=stored[1:].hex())
+
+
+def text(stored: bytes) -> str:
+    """Return the digest's text."""
+    return _PREFIXES[stored[0]] + stored[1:].hex()

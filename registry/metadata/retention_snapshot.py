@@ -5,14 +5,16 @@ All pages of a repository are of one moment. What is read of annotations is what
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from contextlib import aclosing
+from typing import Final
 
-from database.pool import Connection, Database
+from database.pool import Connection, Database, Record
 from protocol import media_types
 from registry import immutability
 from registry.immutability import ImmutableRule
-from registry.metadata import immutable_rules
+from registry.metadata import digests, immutable_rules
 from registry.retention import expiry, trial
 from registry.retention.artifact import Artifact, Tag
 
@@ -30,9 +32,8 @@ _WEIGHT: Final = """{0}.size_bytes + coalesce((
 # An index weighs what it names, too. Where a manifest has more tags than one page takes, as many as
 # say that it has more.
 PAGE: Final = f"""
-SELECT m.id, registry.digest_text(m.digest) AS digest, m.media_type, m.pushed_at, m.pulled_at,
-       m.last_used_at AS used_at, m.artifact_type, m.config_media_type,
-       registry.digest_text(m.subject_digest) AS subject,
+SELECT m.id, m.digest, m.pushed_at, m.media_type, m.pulled_at, m.last_used_at, m.artifact_type,
+       m.config_media_type, m.subject_digest,
        CASE WHEN m.annotations <> '{{}}' THEN ARRAY(
            SELECT left(m.annotations ->> key, {_ANNOTATION_LENGTH})
            FROM unnest($5::text[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place
@@ -77,51 +78,57 @@ async def pages(database: Database, repository: str) -> AsyncGenerator[Sequence[
         bound = await immutable_rules.binding(connection, repository)
         if bound is None:
             return
-        reading = _Reading(connection, bound.repository_id, repository, bound.rules)
-        async for page in reading.pages():
-            yield page
+        rules = immutability.in_force(bound.rules, repository)
+        async with aclosing(_Reading(connection, bound.repository_id, rules).pages()) as found:
+            async for page in found:
+                yield page
 
 
 class _Reading:
     """One repository, inside a transaction."""
 
     def __init__(
-        self,
-        connection: Connection,
-        repository_id: int,
-        repository: str,
-        rules: Sequence[ImmutableRule],
+        self, connection: Connection, repository_id: int, rules: Sequence[ImmutableRule]
     ) -> None:
         self._connection = connection
         self._repository_id = repository_id
-        self._repository = repository
         self._rules = rules
+        self._turn = asyncio.Lock()
 
-    async def pages(self) -> AsyncIterator[Sequence[Artifact]]:
-        after = 0
-        while True:
-            rows = await self._connection.fetch(
-                PAGE, self._repository_id, after, ARTIFACTS, TAGS_EACH + 1, ANNOTATIONS
-            )
-            page: list[Artifact] = []
-            for row in rows:
-                page.append(_artifact(row, self._tags(row)))
-                if len(page[-1].tags) > TAGS_EACH:
-                    yield page
-                    page = []
-                    async for tags in self._more(row["id"], after=row["names"][-1]):
-                        yield [_artifact(row, tags)]
-            yield page
-            if len(rows) < ARTIFACTS:
-                return
-            after = rows[-1]["id"]
+    async def pages(self) -> AsyncGenerator[Sequence[Artifact], None]:
+        async with aclosing(self._row_pages()) as found:
+            async for rows in found:
+                page: list[Artifact] = []
+                for row in rows:
+                    page.append(_artifact(row, self._tags(row)))
+                    if len(page[-1].tags) > TAGS_EACH:
+                        yield page
+                        page = []
+                        async for tags in self._more(row["id"], after=row["names"][-1]):
+                            yield [_artifact(row, tags)]
+                yield page
+
+    async def _row_pages(self) -> AsyncGenerator[Sequence[Record], None]:
+        """Yield pages of rows; while one is dealt with, Postgres looks for the next."""
+        rows = await self._rows(after=0)
+        while len(rows) == ARTIFACTS:
+            following = asyncio.create_task(self._rows(after=rows[-1]["id"]))
+            try:
+                await asyncio.sleep(0)  # a task asks when it is its turn
+                yield rows
+                rows = await following
+            finally:
+                following.cancel()
+                await asyncio.wait({following})
+        yield rows
+
+    async def _rows(self, *, after: int) -> Sequence[Record]:
+        return await self._fetch(PAGE, after, ARTIFACTS, TAGS_EACH + 1, ANNOTATIONS)
 
     async def _more(self, manifest_id: int, *, after: str) -> AsyncIterator[Sequence[Tag]]:
         """Yield the tags of one manifest that come after one of them."""
         while True:
-            (row,) = await self._connection.fetch(
-                TAGS, self._repository_id, manifest_id, after, MORE_TAGS
-            )
+            (row,) = await self._fetch(TAGS, manifest_id, after, MORE_TAGS)
             tags = self._tags(row)
             if tags:
                 yield tags
@@ -129,11 +136,15 @@ class _Reading:
                 return
             after = tags[-1].name
 
-    def _tags(self, row: Mapping[str, Any]) -> Sequence[Tag]:
+    async def _fetch(self, query: str, *arguments: object) -> Sequence[Record]:
+        """Return rows about the repository; a connection answers one question after the other."""
+        async with self._turn:
+            return await self._connection.fetch(query, self._repository_id, *arguments)
+
+    def _tags(self, row: Record) -> Sequence[Tag]:
         names: Sequence[str] = row["names"] or ()
         if not names:
             return ()
-        immutable = immutability.taken(self._rules, self._repository, names) if self._rules else {}
         times = (row["tags_pushed_at"], row["tags_pulled_at"], row["tags_used_at"])
         return [
             Tag(
@@ -141,29 +152,48 @@ class _Reading:
                 pushed_at=pushed_at,
                 pulled_at=pulled_at,
                 used_at=used_at,
-                immutable=f"rule {immutable[name].id}" if name in immutable else "",
+                immutable=self._immutable(name) if self._rules else "",
             )
             for name, pushed_at, pulled_at, used_at in zip(names, *times, strict=True)
         ]
 
+    def _immutable(self, tag: str) -> str:
+        """Return which rule forbids to delete a tag; empty if none does."""
+        return next((f"rule {rule.id}" for rule in self._rules if rule.takes(tag)), "")
 
-def _artifact(row: Mapping[str, Any], tags: Sequence[Tag]) -> Artifact:
-    said = row["annotations"]
+
+def _artifact(row: Record, tags: Sequence[Tag]) -> Artifact:
+    (
+        id_,
+        digest,
+        pushed_at,
+        media_type,
+        pulled_at,
+        used_at,
+        artifact_type,
+        config_media_type,
+        subject,
+        said,
+        size_bytes,
+        parents,
+        held,
+        *_,
+    ) = row.values()
     return Artifact(
-        id=row["id"],
-        digest=row["digest"],
-        pushed_at=row["pushed_at"],
-        media_type=row["media_type"],
+        id=id_,
+        digest=digests.text(digest),
+        pushed_at=pushed_at,
+        media_type=media_type,
         tags=tags,
-        pulled_at=row["pulled_at"],
-        used_at=row["used_at"],
-        size_bytes=row["size_bytes"],
-        artifact_type=row["artifact_type"],
-        config_media_type=row["config_media_type"],
+        pulled_at=pulled_at,
+        used_at=used_at,
+        size_bytes=size_bytes,
+        artifact_type=artifact_type,
+        config_media_type=config_media_type,
         annotations=_said(said) if said else {},
-        parents=row["parents"],
-        subject=row["subject"],
-        held=row["held"] or "",
+        parents=parents,
+        subject=None if subject is None else digests.text(subject),
+        held=held or "",
     )
 
 

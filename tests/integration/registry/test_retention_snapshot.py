@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -47,6 +48,18 @@ async def read(database: Database) -> dict[str, Artifact]:
 async def execute(database: Database, statement: str, *arguments: object) -> None:
     async with database.connection() as connection:
         await connection.execute(statement, *arguments)
+
+
+async def multiply(database: Database, count: int) -> None:
+    """Write so many manifests like the one that is there."""
+    await execute(
+        database,
+        "INSERT INTO registry.manifests"
+        " (repository_id, digest, media_type, size_bytes, payload, lease_until)"
+        " SELECT repository_id, '\\x01'::bytea || sha256(n::text::bytea), media_type, size_bytes,"
+        " payload, now() FROM registry.manifests, generate_series(1, $1) n",
+        count,
+    )
 
 
 def weight(image: bytes) -> int:
@@ -138,14 +151,7 @@ async def test_many_artifacts_and_many_tags_come_page_by_page(
     """One more than fits on a page of artifacts, and one with more tags than any page takes."""
     await steps.push_image(client, "v0")
     count, tags = retention_snapshot.ARTIFACTS + 1, retention_snapshot.MORE_TAGS * 2 + 200
-    await execute(
-        database,
-        "INSERT INTO registry.manifests"
-        " (repository_id, digest, media_type, size_bytes, payload, lease_until)"
-        " SELECT repository_id, '\\x01'::bytea || sha256(n::text::bytea), media_type, size_bytes,"
-        " payload, now() FROM registry.manifests, generate_series(1, $1) n",
-        count,
-    )
+    await multiply(database, count)
     await execute(
         database,
         "INSERT INTO registry.tags (repository_id, name, manifest_id)"
@@ -161,6 +167,18 @@ async def test_many_artifacts_and_many_tags_come_page_by_page(
     assert len(found) == count + 1
     names = max((one.tags for one in found.values()), key=len)
     assert [tag.name for tag in names] == [f"t{n:06}" for n in range(1, tags + 1)]
+
+
+async def test_who_stops_reading_early_gives_the_connection_back(
+    client: Client, database: Database
+) -> None:
+    """The next page is being asked for at that moment."""
+    await steps.push_image(client, "v0")
+    await multiply(database, retention_snapshot.ARTIFACTS)
+    for _ in range(database.use().maximum + 1):
+        async with aclosing(retention_snapshot.pages(database, steps.REPOSITORY)) as pages:
+            assert len(await anext(pages)) == retention_snapshot.ARTIFACTS
+    assert database.use().idle == database.use().open
 
 
 @pytest.mark.parametrize("scope", ["digest", "tag"])
