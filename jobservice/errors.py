@@ -5,6 +5,7 @@ JobserviceError
 │   └── UnhealthyEndpoint    the registry does not answer, or does not let us in
 ├── NotFound                 what, key
 ├── NameTaken                what, name
+├── AlreadyLabelled          the artifact has the label: artifact, label
 ├── SameRules                two rules of a policy say the same: first, second
 ├── Changed                  somebody else changed it meanwhile: what, key
 ├── PreconditionFailed       right request, wrong moment
@@ -77,6 +78,15 @@ class NameTaken(JobserviceError):
         super().__init__(f"a {what} with the name {name!r} exists already")
         self.what = what
         self.name = name
+
+
+class AlreadyLabelled(JobserviceError):
+    """The artifact has the label already."""
+
+    def __init__(self, artifact: str, label: str) -> None:
+        super().__init__(f"{artifact} has the label {label!r} already")
+        self.artifact = artifact
+        self.label = label
 
 
 class SameRules(JobserviceError):

@@ -120,6 +120,16 @@ WITH manifest AS (
     SELECT m.*, false AS is_new FROM registry.manifests m
     WHERE m.repository_id = $1 AND m.digest = $2 FOR KEY SHARE
 ), {_TAGGED}, {_TOLD}"""  # noqa: S608 constants only
+# Labels come back where they are still there.
+RELABEL = """
+INSERT INTO registry.manifest_labels (repository_id, digest, label_id)
+SELECT $2, d.digest, l.id FROM registry.deleted_manifests d
+JOIN registry.deleted_labels was USING (repository, digest, deleted_at)
+JOIN registry.labels l ON l.id = was.label_id
+WHERE d.id = $1 ORDER BY l.id FOR KEY SHARE OF l
+ON CONFLICT DO NOTHING
+"""
+FORGET_LABELS = "DELETE FROM registry.deleted_labels WHERE repository = $1 AND digest = $2"
 FORGET_MANIFESTS = "DELETE FROM registry.deleted_manifests WHERE repository = $1 AND digest = $2"
 FORGET_TAGS = """
 DELETE FROM registry.deleted_tags WHERE repository = $1 AND digest = $2 AND name = ANY($3)
@@ -142,6 +152,8 @@ async def restore(
     rows = await connection.fetch(RESTORE, deleted.id, place.repository_id, list(tags), place.by)
     back = sorted(row["name"] for row in rows)
     stored = digests.encode(deleted.raw.digest)
+    await connection.execute(RELABEL, deleted.id, place.repository_id)
+    await connection.execute(FORGET_LABELS, place.repository, stored)
     await connection.execute(FORGET_MANIFESTS, place.repository, stored)
     await connection.execute(FORGET_TAGS, place.repository, stored, back)
     return back
@@ -213,8 +225,14 @@ WITH manifests AS (
         SELECT id FROM registry.deleted_tags WHERE forget_after <= now()
         ORDER BY forget_after LIMIT $1 FOR UPDATE SKIP LOCKED
     ) RETURNING id
+), labels AS (
+    DELETE FROM registry.deleted_labels WHERE id IN (
+        SELECT id FROM registry.deleted_labels WHERE forget_after <= now()
+        ORDER BY forget_after LIMIT $1 FOR UPDATE SKIP LOCKED
+    ) RETURNING id
 )
-SELECT greatest((SELECT count(*) FROM manifests), (SELECT count(*) FROM tags))
+SELECT greatest((SELECT count(*) FROM manifests), (SELECT count(*) FROM tags),
+                (SELECT count(*) FROM labels))
 """
 
 

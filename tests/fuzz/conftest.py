@@ -124,6 +124,7 @@ def _furnish(served: Served) -> None:
             ("registries", source),
             ("replication/policies", policy("one", source=1, filters=names("library/**"))),
             ("replication/executions", {"policy_id": 1}),
+            ("labels", {"name": "stable", "scope": "g"}),
         )
         for path, body in asked:
             answer = session.post(f"{served.api}/{path}", json=body, timeout=START_SECONDS)

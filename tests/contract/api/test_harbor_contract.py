@@ -31,6 +31,7 @@ TAGS = {
     "immutable",
     "Retention",
     "gc",
+    "label",
 }
 OPERATIONS = [
     (path, method)
@@ -47,7 +48,12 @@ PROJECTS = [
 ]
 # Of the tag `configure`; what Harbor asks of itself is its own.
 CONFIGURATIONS = [("/configurations", "get"), ("/configurations", "put")]
-BUILT = [*OPERATIONS, *PROJECTS, *CONFIGURATIONS]
+# Of the tag `artifact`.
+ARTIFACT_LABELS = (
+    "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels"
+)
+LABELLING = [(ARTIFACT_LABELS, "post"), (f"{ARTIFACT_LABELS}/{{label_id}}", "delete")]
+BUILT = [*OPERATIONS, *PROJECTS, *CONFIGURATIONS, *LABELLING]
 # Statuses of Harbor's document that never come here: 422 is 400, as DESIGN section 4 says.
 NEVER = {"422"}
 # No volume is ever missing here; what starts a run makes something, which is 201.
