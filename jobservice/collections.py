@@ -1,4 +1,4 @@
-"""Garbage collections: started, scheduled, foretold, and what can be had back of their garbage."""
+"""Garbage collections: started, scheduled, foretold, and what can be had back of what went."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from jobservice.errors import InvalidRequest, ReadOnly
 from jobservice.store import deleted as deleted_rows
 from jobservice.store import refusals
 from jobservice.upkeep import Parameters, Upkeep
+from protocol.digest import Digest
 from protocol.errors import InvalidInput, Rejected
 from registry.admission import READ_ONLY
-from registry.collection import forecasting, undeleting
+from registry.collection import forecasting, restorable, undeleting
+from registry.collection.restorable import State
 from registry.collection.reviewing import Scope
 from registry.collection.undeleting import Undeleted
 from registry.metadata import switches
 from registry.metadata.forecast import Candidate
 from registry.metadata.reclaimable import Totals
+from registry.parsing import Parser
 
 REFUSALS_TOLD: Final = 100
 
@@ -77,10 +80,26 @@ async def forecast(database: Database, asked: CollectionParameters) -> Forecast:
     )
 
 
-async def deleted(database: Database, listing: Listing) -> Rows[Deleted]:
-    """Return one page of what can be put back; fields are named as in store.deleted.COLUMNS."""
-    async with database.connection() as connection:
-        return await deleted_rows.page(connection, listing)
+async def deleted(database: Database, listing: Listing) -> Rows[tuple[Deleted, State]]:
+    """Return one page of what was deleted, each with what became of it since.
+
+    Fields are named as in store.deleted.COLUMNS.
+    """
+    parser = Parser()
+    async with database.transaction(isolation="repeatable_read") as connection:
+        found = await deleted_rows.page(connection, listing)
+        states = [
+            await restorable.state(
+                connection, parser, one.repository, Digest.parse(one.digest), tag=one.tag
+            )
+            for one in found.items
+        ]
+    return Rows(
+        items=tuple(zip(found.items, states, strict=True)),
+        total=found.total,
+        before=found.before,
+        after=found.after,
+    )
 
 
 async def undelete(database: Database, repository: str, reference: str, *, by: str) -> Undeleted:

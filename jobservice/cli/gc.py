@@ -13,6 +13,7 @@ from jobservice.cli import api_client, collecting, display, printing, timing
 from jobservice.cli.api_client import PAGE_SIZE, Json
 from jobservice.cli.collecting import ROOT
 from jobservice.cli.errors import UsageError
+from jobservice.domain.retention_table import shown_tags
 
 SCHEDULE: Final = f"{ROOT}/schedule"
 PREVIEW: Final = f"{ROOT}/preview"
@@ -34,8 +35,8 @@ AMOUNTS: Final = {
     "unreviewed": "no manifest needs, waits for its review",
 }
 DELETED: Final = {
-    "REPOSITORY": "repository",
-    "DIGEST": "digest",
+    "WHAT": "kind",
+    "NAME": "name",
     "TAGS": "tags",
     "DELETED": "deleted_at",
     "UNTIL": "until",
@@ -301,7 +302,11 @@ def deleted(
     limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE_SIZE, help="How many.")] = 50,
     as_json: printing.AsJson = False,
 ) -> None:
-    """Show what can be put back, the latest first."""
+    """Show what was deleted, the latest first, and until when it can be put back.
+
+    NAME is what `gc undelete` wants. In the place of a time, UNTIL says `returned` of what is here
+    again, and `released` of what cannot come back: bytes that it needs are gone.
+    """
 
     async def ask() -> list[Json]:
         async with api_client.connected() as client:
@@ -313,8 +318,17 @@ def deleted(
     if as_json:
         printing.as_json(found)
         return
-    shown = [{**one, "tags": ", ".join(one["tags"])} for one in found]
-    printing.rows(shown, DELETED, machine=False)
+    printing.rows([_named(one) for one in found], DELETED, machine=False)
+
+
+def _named(one: Json) -> Json:
+    separator = ":" if one["kind"] == "tag" else "@"
+    return {
+        **one,
+        "name": f"{one['repository']}{separator}{one['reference']}",
+        "tags": shown_tags(one["tags"]) if one["kind"] == "manifest" else "",
+        "until": one["until"] if one["state"] == "deleted" else one["state"],
+    }
 
 
 def _parted(artifact: str) -> tuple[str, str]:

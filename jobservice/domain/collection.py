@@ -163,20 +163,29 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """A manifest that is gone and can be put back `until` its window ends."""
+    """A manifest that was deleted with its tags, or a tag that was deleted alone, before `until`.
+
+    `kind` is `manifest` or `tag`; of a tag, `digest` is what it led to, and type and size are None.
+    """
 
     id: int
+    kind: str
     repository: str
     digest: str
-    media_type: str
+    media_type: str | None
     artifact_type: str | None
     tags: tuple[str, ...]
-    size_bytes: int
+    size_bytes: int | None
     pushed_at: datetime
     deleted_at: datetime
     deleted_by: str
     reason: str
     until: datetime
+
+    @property
+    def tag(self) -> str | None:
+        """The tag that was deleted alone; None for a manifest."""
+        return self.tags[0] if self.kind == "tag" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

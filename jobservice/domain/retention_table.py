@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -27,7 +28,7 @@ def row(word: str, verdict: Verdict, why: str) -> str:
     )
 
 
-def shown_tags(tags: tuple[str, ...]) -> str:
+def shown_tags(tags: Sequence[str]) -> str:
     """Return the tags, as many as there is room for, and how many more there are."""
     if not tags:
         return "-"

@@ -183,7 +183,7 @@ class _Undeletion:
             if digest not in dict(parent.contents.children):
                 return None
             raise BytesGone(
-                f"{digest}, which {parent.deleted.raw.digest} names, is gone",
+                f"{parent.deleted.raw.digest} is released: {digest}, which it names, is gone",
                 missing=(str(digest),),
             ) from None
 
@@ -202,7 +202,9 @@ class _Undeletion:
         except RegistryError as error:
             missing = tuple(fault.message.partition(" ")[0] for fault in error.faults)
             raise BytesGone(
-                f"bytes of {digest} are gone for good: {', '.join(missing)}", missing=missing
+                f"{digest} is released: bytes that it needs are gone for good,"
+                f" {', '.join(missing)}",
+                missing=missing,
             ) from error
         names_wanted = {*node.deleted.tags, *tags}
         tagged = await deleted.restore(

@@ -24,12 +24,12 @@ class DeletedManifest:
 
 
 # A project that was made anew under the name of one that is gone gets nothing of that.
-_OF_THE_SAME_PROJECT = """
-project_id = (SELECT r.project_id FROM registry.repositories r WHERE r.name = $1)
+OF_THE_SAME_PROJECT = """
+project_id = (SELECT p.id FROM access.projects p WHERE p.name = split_part($1, '/', 1))
 """
 MANIFEST = f"""
 SELECT id, digest, media_type, payload, tags, deleted_at FROM registry.deleted_manifests
-WHERE repository = $1 AND digest = $2 AND forget_after > now() AND {_OF_THE_SAME_PROJECT}
+WHERE repository = $1 AND digest = $2 AND forget_after > now() AND {OF_THE_SAME_PROJECT}
 ORDER BY id DESC LIMIT 1
 """  # noqa: S608 constants only
 
@@ -51,7 +51,7 @@ async def manifest(
 
 TAG = f"""
 SELECT digest FROM registry.deleted_tags
-WHERE repository = $1 AND name = $2 AND forget_after > now() AND {_OF_THE_SAME_PROJECT}
+WHERE repository = $1 AND name = $2 AND forget_after > now() AND {OF_THE_SAME_PROJECT}
 ORDER BY id DESC LIMIT 1
 """  # noqa: S608 constants only
 
@@ -169,12 +169,15 @@ async def restore_tag(connection: Connection, place: Place, tag: str, target: Di
 
 # Released, or at the end of the window, is gone; so it cannot meet a sweep, of whichever release.
 # What was imported in place twice lies at one path: the later key alone decides when that goes.
-LOCK_TOMBSTONES = """
-SELECT storage_key, digest FROM registry.tombstones t
+TOMBSTONES = """
+FROM registry.tombstones t
 WHERE digest = ANY($1) AND released_at IS NULL AND delete_after > now()
   AND (adopted_path IS NULL OR EXISTS (
       SELECT FROM registry.adoptions a WHERE a.storage_key = t.storage_key
   ))
+"""
+LOCK_TOMBSTONES = f"""
+SELECT storage_key, digest {TOMBSTONES}
 ORDER BY storage_key FOR UPDATE OF t
 """
 REVIVE = """

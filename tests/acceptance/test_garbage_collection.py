@@ -107,7 +107,11 @@ async def test_what_was_deleted_comes_back_until_a_run_frees_its_bytes(
     await shell.said("gc", "run")
     assert objects(own_house) == 4
     (deleted,) = await shell.json("gc", "deleted", "--repository", GONE)
-    assert (deleted["tags"], deleted["deleted_by"]) == (["1.0"], "admin")
+    assert (deleted["tags"], deleted["deleted_by"], deleted["state"]) == (
+        ["1.0"],
+        "admin",
+        "deleted",
+    )
     assert f"{GONE}:1.0 is back" in await shell.said("gc", "undelete", f"{GONE}:1.0")
     assert await is_whole(own_house, GONE)
 
@@ -124,8 +128,21 @@ async def test_what_was_deleted_comes_back_until_a_run_frees_its_bytes(
     assert "collection_ends" in await shell.said("gc", "log", str(latest["id"]))
     assert str(latest["id"]) in await shell.said("gc", "history")
     await shell.said("gc", "watch", str(latest["id"]))
-    code, sentence = await shell.refused("gc", "undelete", f"{FREED}:1.0")
-    assert code in {ExitCode.FAILED, ExitCode.NOT_FOUND}, sentence
+    assert "is released" in (await shell.refused("gc", "undelete", f"{FREED}:1.0"))[1]
+    assert "  released  " in await shell.said("gc", "deleted", "--repository", FREED)
+
+
+async def test_a_tag_that_was_deleted_alone_is_listed_by_the_name_that_undelete_wants(
+    own_house: House, shell: Shell
+) -> None:
+    await push(own_house, KEPT, LAYER)
+    async with opened(own_house, KEPT) as store:
+        await store.delete_tag("1.0")
+    (row,) = (await shell.said("gc", "deleted")).splitlines()[1:]
+    kind, name, *_ = row.split()
+    assert (kind, name) == ("tag", f"{KEPT}:1.0")
+    assert f"{name} is back" in await shell.said("gc", "undelete", name)
+    assert await is_whole(own_house, KEPT)
 
 
 async def test_a_dry_run_says_what_would_go_and_a_list_has_tags_as_they_are_written(
@@ -136,7 +153,9 @@ async def test_a_dry_run_says_what_would_go_and_a_list_has_tags_as_they_are_writ
     dry = await shell.run("gc", "run", "--dry-run")
     assert "would go" in dry.stderr
     assert "freed" not in dry.stderr
-    assert "  1.0  " in await shell.said("gc", "deleted")
+    (row,) = (await shell.said("gc", "deleted")).splitlines()[1:]
+    assert "  1.0  " in row
+    assert row.split()[1].startswith(f"{GONE}@sha256:")
 
 
 async def test_a_schedule_that_is_due_collects_by_itself(own_house: House, shell: Shell) -> None:

@@ -19,12 +19,14 @@ from jobservice.api.report import Report, Section
 from jobservice.api.router import API_ROOT, Call, Route
 from jobservice.collections import Forecast
 from jobservice.domain.collection import CollectionParameters, Deleted
+from registry.collection.restorable import State
 from registry.metadata.forecast import Candidate
 
 TAG = "gc"
 ROOT = f"{API_ROOT}/system/gc"
 FIELDS: Final = {
     "id": FieldType.INTEGER,
+    "kind": FieldType.TEXT,
     "repository": FieldType.TEXT,
     "digest": FieldType.TEXT,
     "media_type": FieldType.TEXT,
@@ -78,14 +80,18 @@ def _section(name: str, model: type[Any], rows: Any) -> Section:
 
 
 async def list_deleted(call: Call[Nothing, models.DeletedQuery, Nothing]) -> web.Response:
-    """List what was deleted and can be put back, the latest first."""
-    asked = listing.asked(call, FIELDS, latest_first=True)
+    """List what was deleted, and whether it can be put back, the latest first."""
+    asked = listing.asked(call, FIELDS, latest_first=True, by="deleted_at")
     found = await collections.deleted(call.services.database, asked)
     return listing.answer(call, asked, found, _shown)
 
 
-def _shown(found: Deleted) -> models.DeletedArtifact:
-    return models.DeletedArtifact.model_validate(asdict(found))
+def _shown(found: tuple[Deleted, State]) -> models.DeletedArtifact:
+    gone, state = found
+    reference = gone.tag or gone.digest
+    return models.DeletedArtifact.model_validate(
+        {**asdict(gone), "reference": reference, "state": state}
+    )
 
 
 async def undelete(call: Call[Nothing, Nothing, models.Undeletion]) -> web.Response:

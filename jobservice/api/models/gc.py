@@ -126,20 +126,27 @@ class DeletedQuery(OwnPaging):
 
 
 class DeletedArtifact(BaseModel):
-    """A manifest that is gone and can be put back until its window ends."""
+    """A manifest that was deleted with its tags, or a tag that was deleted alone.
+
+    `reference` is what undeleting asks for. `state`: `deleted` can be put back until its window
+    ends, `returned` is here again, `released` cannot come back: bytes that it needs are gone.
+    """
 
     id: int
+    kind: Literal["manifest", "tag"]
     repository: str
+    reference: str
     digest: str
-    media_type: str
+    media_type: str | None = None
     artifact_type: str | None = None
     tags: list[str]
-    size_bytes: int
+    size_bytes: int | None = None
     pushed_at: datetime
     deleted_at: datetime
     deleted_by: str
     reason: str
     until: datetime
+    state: Literal["deleted", "returned", "released"]
 
 
 class Undeletion(OwnModel):

@@ -20,6 +20,13 @@ REFUSED = """
 UPDATE registry.tombstones SET error = 'access denied', attempts = 3
 WHERE storage_key = (SELECT storage_key FROM registry.tombstones LIMIT 1)
 """
+# As collection does it: a blob's row goes for a tombstone.
+COLLECTED = """
+DELETE FROM registry.repository_blobs;
+WITH gone AS (DELETE FROM registry.blobs RETURNING *)
+INSERT INTO registry.tombstones (storage_key, size_bytes, digest, reason, delete_after)
+SELECT storage_key, size_bytes, digest, 'collected', now() + interval '7 days' FROM gone
+"""
 BURIED = """
 INSERT INTO registry.tombstones (storage_key, size_bytes, reason, delete_after)
 VALUES (gen_random_uuid(), 77, 'collected', now())
@@ -110,6 +117,56 @@ async def test_what_was_deleted_is_listed_found_and_paged(
     assert found["repository"] == APP
     assert (await admin.get("/system/gc/deleted?q=repository=library/other")).json == []
     assert (await admin.get("/system/gc/deleted?q=colour=red")).status == 400
+
+
+async def test_a_tag_that_went_alone_is_listed_beside_the_manifest_that_went_later(
+    admin: Caller, local_registry: Registry
+) -> None:
+    await local_registry.prepare(APP)
+    store = local_registry.repository(APP, SYSTEM)
+    digest = await images.push(store, "1.0", LAYER)
+    await store.delete_tag("1.0")
+    (alone,) = (await admin.get("/system/gc/deleted?q=kind=tag")).json
+    assert (alone["reference"], alone["digest"], alone["tags"]) == ("1.0", str(digest), ["1.0"])
+    assert (alone["reason"], alone["state"]) == ("deleted", "deleted")
+    assert alone["until"] > alone["deleted_at"]
+    await store.delete_manifest(digest)
+    both = (await admin.get("/system/gc/deleted")).json
+    assert [(one["kind"], one["reference"], one["tags"]) for one in both] == [
+        ("manifest", str(digest), []),
+        ("tag", "1.0", ["1.0"]),
+    ]
+    back = await admin.post("/system/gc/undelete", {"repository": APP, "reference": "1.0"})
+    assert (back.json["digests"], back.json["tags"]) == ([str(digest)], ["1.0"])
+    assert (await admin.get("/system/gc/deleted")).json == []
+
+
+async def test_what_is_here_again_and_what_was_released_are_told_apart(
+    admin: Caller, local_registry: Registry, database: Database
+) -> None:
+    digest = await deleted(local_registry)
+    async with database.connection() as connection:
+        await connection.execute(COLLECTED)
+        before = (await admin.get("/system/gc/deleted")).json
+        await connection.execute("DELETE FROM registry.tombstones")
+    (released,) = (await admin.get("/system/gc/deleted")).json
+    assert [one["state"] for one in before] == ["deleted"]
+    assert (released["state"], released["digest"]) == ("released", str(digest))
+    refused = await admin.post("/system/gc/undelete", {"repository": APP, "reference": "1.0"})
+    assert refused.status == 412
+    assert "is released: bytes that it needs are gone for good" in refused.messages
+    await images.push(local_registry.repository(APP, SYSTEM), "1.0", LAYER)
+    assert [one["state"] for one in (await admin.get("/system/gc/deleted")).json] == ["returned"]
+
+
+async def test_what_a_project_that_is_gone_had_is_not_listed(
+    admin: Caller, local_registry: Registry, database: Database
+) -> None:
+    await deleted(local_registry)
+    async with database.connection() as connection:
+        for table in ("deleted_manifests", "deleted_tags"):
+            await connection.execute(f"UPDATE registry.{table} SET project_id = 4711")  # noqa: S608
+    assert (await admin.get("/system/gc/deleted")).json == []
 
 
 @pytest.mark.parametrize("by_tag", [True, False])
