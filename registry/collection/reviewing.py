@@ -16,11 +16,12 @@ from database.pool import Connection, Database
 from registry import garbage
 from registry.collection import keeping
 from registry.garbage import Look, Verdict
-from registry.metadata import collection, collection_manifests, review_queue
+from registry.metadata import collected, collection, collection_manifests, review_queue
 from registry.metadata.review_queue import Kind, Queued
 
 BATCH: Final = 500
 BY: Final = "garbage collection"
+_COUNTED: Final = {Kind.MANIFEST: "manifests", Kind.LINK: "links", Kind.BLOB: "blobs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,8 @@ async def _batch(database: Database, kind: Kind, scope: Scope, limit: int, work:
         batch = await work(connection, due, scope)
         batch.taken = len(due)
         await review_queue.put_back(connection, kind, batch.back)
+        grown = {_COUNTED[kind]: batch.deleted, "blob_bytes": batch.size_bytes}
+        await collected.count(connection, grown)
         return batch
 
     return await database.run(act)

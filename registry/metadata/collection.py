@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from database.pool import Connection
-from registry.metadata import collected
 from registry.metadata.review_queue import Queued
 
 NOW = "SELECT now()"
@@ -34,15 +33,10 @@ EXISTS (SELECT FROM registry.manifest_blobs m
         WHERE m.repository_id = l.repository_id AND m.blob_id = l.blob_id)
 """
 DELETE_LINKS = f"""
-WITH gone AS (
-    DELETE FROM registry.repository_blobs l
-    USING unnest($1::bigint[], $2::bigint[]) AS held (repository_id, blob_id)
-    WHERE l.repository_id = held.repository_id AND l.blob_id = held.blob_id
-      AND l.lease_until <= now() AND NOT {_IS_NEEDED}
-    RETURNING l.repository_id, l.blob_id
-), counted (name, count) AS (SELECT 'links', count(*) FROM gone),
-added AS ({collected.ADD})
-SELECT repository_id, blob_id FROM gone
+DELETE FROM registry.repository_blobs l
+USING unnest($1::bigint[], $2::bigint[]) AS held (repository_id, blob_id)
+WHERE l.repository_id = held.repository_id AND l.blob_id = held.blob_id
+  AND l.lease_until <= now() AND NOT {_IS_NEEDED}
 """  # noqa: S608 constants only
 UNNEEDED_LINKS = f"""
 SELECT l.repository_id, l.blob_id, l.lease_until FROM registry.repository_blobs l
@@ -67,15 +61,18 @@ class Swept:
 async def delete_links(connection: Connection, due: Sequence[Queued]) -> Swept:
     """Delete those links that no manifest needs and whose lease is over, inside a transaction."""
     held = await connection.fetch(LOCK_LINKS, *_columns(due))
-    rows = await connection.fetch(
+    tag = await connection.execute(
         DELETE_LINKS,
         [row["repository_id"] for row in held],
         [row["blob_id"] for row in held],
     )
+    count = int(tag.rpartition(" ")[2])
+    if count == len(due):
+        return Swept(count=count)
     left = await connection.fetch(UNNEEDED_LINKS, *_columns(due))
     by_key = {(queued.repository_id, queued.object_id): queued for queued in due}
     return Swept(
-        count=len(rows),
+        count=count,
         left=[(by_key[row["repository_id"], row["blob_id"]], row["lease_until"]) for row in left],
     )
 
@@ -97,12 +94,10 @@ WITH gone AS (
 ), buried AS (
     INSERT INTO registry.tombstones (storage_key, adopted_path, size_bytes, digest, reason,
         delete_after)
-    SELECT storage_key, adopted_path, size_bytes, digest, 'collected', registry.end_of_window()
+    SELECT storage_key, adopted_path, size_bytes, digest, 'collected',
+           (SELECT registry.end_of_window())
     FROM gone
-), counted (name, count) AS (
-    SELECT 'blobs', count(*) FROM gone
-    UNION ALL SELECT 'blob_bytes', coalesce(sum(size_bytes), 0) FROM gone
-), added AS ({collected.ADD})
+)
 SELECT count(*) AS count, coalesce(sum(size_bytes), 0)::bigint AS size_bytes FROM gone
 """  # noqa: S608 constants only
 UNLINKED_BLOBS = f"""
@@ -115,10 +110,11 @@ async def bury_blobs(connection: Connection, due: Sequence[Queued]) -> Swept:
     held = [row["id"] for row in await connection.fetch(LOCK_BLOBS, [one.object_id for one in due])]
     gone = await connection.fetchrow(BURY_BLOBS, held)
     assert gone is not None  # noqa: S101  an aggregate always has a row
+    if gone["count"] == len(due):
+        return Swept(**gone)
     left = await connection.fetch(UNLINKED_BLOBS, [one.object_id for one in due])
     by_id = {queued.object_id: queued for queued in due}
     return Swept(
-        count=gone["count"],
-        size_bytes=gone["size_bytes"],
+        **gone,
         left=[(by_id[row["id"]], row["free_at"]) for row in left],
     )

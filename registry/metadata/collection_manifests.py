@@ -9,7 +9,7 @@ from typing import Final
 from database.pool import Connection
 from registry.events import Action
 from registry.garbage import Facts
-from registry.metadata import collected, deletion, outbox
+from registry.metadata import deletion, outbox
 
 COMPANION_SUFFIXES: Final = "ARRAY['', '.sig', '.att', '.sbom']"
 
@@ -112,8 +112,7 @@ DELETE = f"""
            gone.media_type, gone.artifact_type, gone.size_bytes, gone.subject_digest, $1 AS by,
            false AS is_new
     FROM gone
-), counted (name, count) AS (SELECT 'manifests', count(*) FROM gone),
-added AS ({collected.ADD})
+)
 {outbox.ADD}
 """  # noqa: S608 constants only
 

@@ -35,7 +35,12 @@ from tests.integration.registry.collection.conftest import (
     digests_of,
     parts,
 )
-from tests.integration.registry.collection.holding import Died, HeldStorage, begun
+from tests.integration.registry.collection.holding import (
+    DEADLINE_SECONDS,
+    Died,
+    HeldStorage,
+    begun,
+)
 
 SCOPE = Scope()
 
@@ -269,3 +274,25 @@ async def test_17_any_number_may_collect_at_once(yard: Yard) -> None:
         seen.append(await reviewing.review(yard.database, scope))
     assert sum(one.blobs for one in seen) == sum(one.links for one in seen) == 20
     assert await yard.blobs() == set()
+
+
+async def test_17_a_review_that_is_held_up_holds_up_no_other(yard: Yard) -> None:
+    for content in (b"first", b"second"):
+        await yard.blob(content)
+    await yard.age()
+    await yard.execute(
+        "UPDATE registry.gc_queue SET review_after = now() + object_id * interval '-1 s'"
+    )
+    await yard.execute("DELETE FROM registry.gc_queue WHERE kind = 'b'")
+    async with yard.database.transaction() as connection:
+        # The first review waits here when it has deleted its link, and not yet committed.
+        await connection.execute(
+            "INSERT INTO registry.gc_queue (kind, object_id, reason, review_after)"
+            " SELECT 'b', max(id), 'unlinked', now() FROM registry.blobs"
+        )
+        first = await begun(yard.database, reviewing.review(yard.database, SCOPE, limit=1))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            second = await reviewing.review(yard.database, SCOPE, limit=1)
+        assert (second.links, first.done()) == (1, False)
+    assert (await first).links == 1
+    assert await yard.values("SELECT count FROM registry.collected WHERE name = 'links'") == [2]
