@@ -99,6 +99,7 @@ async def put_on(database: Database, name: ArtifactName, label_id: int) -> None:
     """
     async with database.transaction() as connection:
         project_id, artifact = await _artifact(connection, name)
+        await _touch(connection, name, artifact)
         label = await _get(connection, label_id)
         if label.project_id not in {None, project_id}:
             raise NotFound(LABEL, label_id)
@@ -107,7 +108,7 @@ async def put_on(database: Database, name: ArtifactName, label_id: int) -> None:
         except pool.UniqueViolation:
             raise AlreadyLabelled(str(name), label.name) from None
         except pool.REFERENCE_VIOLATIONS:
-            raise NotFound(ARTIFACT, str(name)) from None
+            raise NotFound(LABEL, label_id) from None
         if not done:
             raise InvalidRequest([f"{name} has {labels.LIMIT} labels, and no more are read"])
         await _record_on(connection, Event.CREATE_ARTIFACT_LABEL, name, artifact, label)
@@ -117,6 +118,7 @@ async def take_off(database: Database, name: ArtifactName, label_id: int) -> Non
     """Take a label off an artifact; raise ProjectNotFound, NotFound."""
     async with database.transaction() as connection:
         _, artifact = await _artifact(connection, name)
+        await _touch(connection, name, artifact)
         label = await _get(connection, label_id)
         if not await labels.take_off(connection, artifact, label_id):
             raise NotFound(f"{LABEL} of {name}", label_id)
@@ -142,6 +144,11 @@ async def _artifact(connection: Connection, name: ArtifactName) -> tuple[int, Fo
     if found is None:
         raise NotFound(ARTIFACT, str(name))
     return project.id, found
+
+
+async def _touch(connection: Connection, name: ArtifactName, artifact: Found) -> None:
+    if not await labels.touch(connection, artifact):
+        raise NotFound(ARTIFACT, str(name))
 
 
 async def _record(connection: Connection, event: Event, label_id: int, wish: LabelWish) -> None:

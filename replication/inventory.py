@@ -236,7 +236,11 @@ def reads_all(rules: RuleSet) -> bool:
 
 def untold(rules: RuleSet, info: AdapterInfo) -> Iterator[str]:
     """Yield a sentence for every rule that asks for what registries of a kind do not tell."""
-    told = {Fact.PUSH_TIME: info.tells_push_time, Fact.PULL_TIME: info.tells_pull_time}
+    told = {
+        Fact.PUSH_TIME: info.tells_push_time,
+        Fact.PULL_TIME: info.tells_pull_time,
+        Fact.LABELS: False,
+    }
     for rule, facts in rules.facts():
         for fact in sorted(facts):
             if not told.get(fact, True):

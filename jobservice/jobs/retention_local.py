@@ -55,8 +55,9 @@ class LocalPlace:
 
     async def decide(self, repository: str) -> Deciding:
         """Apply the rules to what is there now."""
-        decider = Decider(self._rules(repository), now=datetime.now(UTC))
-        pages = retention_snapshot.pages(self._database, repository)
+        rules = self._rules(repository)
+        decider = Decider(rules, now=datetime.now(UTC))
+        pages = retention_snapshot.pages(self._database, repository, rules.needed)
         async with aclosing(pages):
             async for artifacts in pages:
                 decider.take(artifacts)

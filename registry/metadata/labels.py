@@ -103,6 +103,21 @@ async def carried(connection: Connection, manifest: Found) -> Sequence[Label]:
     return [from_row(row) for row in rows]
 
 
+TOUCH = """
+UPDATE registry.manifests SET last_used_at = now() WHERE repository_id = $1 AND digest = $2
+RETURNING id
+"""
+
+
+async def touch(connection: Connection, manifest: Found) -> bool:
+    """Count a change of a manifest's labels as a use of it; False if it is gone.
+
+    So what retention decided before no longer holds. Until the transaction ends it cannot go.
+    """
+    stored = digests.encode(manifest.digest)
+    return await connection.fetchval(TOUCH, manifest.repository_id, stored) is not None
+
+
 PUT_ON = f"""
 INSERT INTO registry.manifest_labels (repository_id, digest, label_id)
 SELECT $1, $2, $3 WHERE (
@@ -113,10 +128,10 @@ RETURNING label_id
 
 
 async def put_on(connection: Connection, manifest: Found, label_id: int) -> bool:
-    """Put a label on a manifest; False if it has LIMIT already.
+    """Put a label on a manifest that was touched; False if it has LIMIT already.
 
-    Raise pool.UniqueViolation if it has this one, one of pool.REFERENCE_VIOLATIONS if manifest or
-    label have gone meanwhile.
+    Raise pool.UniqueViolation if it has this one, one of pool.REFERENCE_VIOLATIONS if the label
+    has gone meanwhile.
     """
     stored = digests.encode(manifest.digest)
     found = await connection.fetchval(PUT_ON, manifest.repository_id, stored, label_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Final
 
@@ -14,9 +15,10 @@ from database.pool import Connection, Database, Record
 from protocol import media_types
 from registry import immutability
 from registry.immutability import ImmutableRule
-from registry.metadata import digests, immutable_rules
+from registry.metadata import digests, immutable_rules, retention_details
 from registry.retention import expiry, trial
 from registry.retention.artifact import Artifact, Tag
+from registry.retention.criterion import Fact
 
 ARTIFACTS: Final = 256
 TAGS_EACH: Final = 128
@@ -69,19 +71,23 @@ FROM (
 """
 
 
-async def pages(database: Database, repository: str) -> AsyncGenerator[Sequence[Artifact], None]:
+async def pages(
+    database: Database, repository: str, facts: AbstractSet[Fact] = frozenset()
+) -> AsyncGenerator[Sequence[Artifact], None]:
     """Yield a repository's artifacts in the order of their ids, nothing if it is not there.
 
-    One with many tags comes in pieces that follow one another.
+    One with many tags comes in pieces that follow one another. `facts` are what rules ask for:
+    what costs something is looked up only then.
     """
     async with database.transaction(isolation="repeatable_read", readonly=True) as connection:
         bound = await immutable_rules.binding(connection, repository)
         if bound is None:
             return
         rules = immutability.in_force(bound.rules, repository)
-        async with aclosing(_Reading(connection, bound.repository_id, rules).pages()) as found:
+        reading = _Reading(connection, bound.repository_id, rules)
+        async with aclosing(reading.pages()) as found:
             async for page in found:
-                yield page
+                yield await retention_details.add(reading.fetch, page, facts)
 
 
 class _Reading:
@@ -123,12 +129,12 @@ class _Reading:
         yield rows
 
     async def _rows(self, *, after: int) -> Sequence[Record]:
-        return await self._fetch(PAGE, after, ARTIFACTS, TAGS_EACH + 1, ANNOTATIONS)
+        return await self.fetch(PAGE, after, ARTIFACTS, TAGS_EACH + 1, ANNOTATIONS)
 
     async def _more(self, manifest_id: int, *, after: str) -> AsyncIterator[Sequence[Tag]]:
         """Yield the tags of one manifest that come after one of them."""
         while True:
-            (row,) = await self._fetch(TAGS, manifest_id, after, MORE_TAGS)
+            (row,) = await self.fetch(TAGS, manifest_id, after, MORE_TAGS)
             tags = self._tags(row)
             if tags:
                 yield tags
@@ -136,7 +142,7 @@ class _Reading:
                 return
             after = tags[-1].name
 
-    async def _fetch(self, query: str, *arguments: object) -> Sequence[Record]:
+    async def fetch(self, query: str, *arguments: object) -> Sequence[Record]:
         """Return rows about the repository; a connection answers one question after the other."""
         async with self._turn:
             return await self._connection.fetch(query, self._repository_id, *arguments)

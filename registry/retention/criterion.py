@@ -29,6 +29,7 @@ class Fact(StrEnum):
     PULL_TIME = "pull time"
     ANNOTATIONS = "annotations"
     SIZE = "size"
+    LABELS = "labels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from registry import selecting
+from registry.retention import condition
+from registry.retention.condition import Condition, Labelled
 from registry.selecting import Selector, Subject
 
 SELECTORS_LIMIT: Final = 100
-_LABEL: Final = "label"
 
 
-def selectors(said: Collection[Mapping[str, Any]], subject: Subject) -> tuple[Selector, ...]:
-    """Return the selectors of a list in which nothing was found."""
-    return tuple(Selector.parse(one, subject) for one in said)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Selectors as they were listed, told apart: by names, and by what artifacts are."""
+
+    listed: tuple[Selector | Labelled, ...]
+
+    @classmethod
+    def parse(cls, said: Collection[Mapping[str, Any]], subject: Subject) -> Self:
+        """Read a list in which `selector_problems` found nothing."""
+        return cls(
+            listed=tuple(
+                Labelled.parse(one)
+                if one["kind"] == condition.LABEL
+                else Selector.parse(one, subject)
+                for one in said
+            )
+        )
+
+    @property
+    def names(self) -> tuple[Selector, ...]:
+        """Those that look at names."""
+        return tuple(one for one in self.listed if isinstance(one, Selector))
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Those that look at the artifact."""
+        return tuple(one for one in self.listed if isinstance(one, Labelled))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return Harbor's form."""
+        return [one.to_json() for one in self.listed]
 
 
 def selector_problems(said: object, subject: Subject, place: str) -> Iterator[str]:
@@ -29,8 +59,8 @@ def selector_problems(said: object, subject: Subject, place: str) -> Iterator[st
         where = f"{place}[{index}]"
         if not isinstance(one, dict):
             yield f"{where}: is not an object"
-        elif one.get("kind") == _LABEL:
-            yield f"{where}.kind: 'label' is not built in this version of Transship; leave it out"
+        elif one.get("kind") == condition.LABEL and subject is Subject.TAG:
+            yield from condition.label_problems(one, where)
         else:
             yield from selecting.problems(one, subject, place=where)
 

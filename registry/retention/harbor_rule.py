@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from registry.retention.criterion import Always, Criterion, Newest, Order, PushedWithin, UsedWithin
-from registry.retention.field import number_problems, selector_problems, selectors, unknown_problems
+from registry.retention.field import Selection, number_problems, selector_problems, unknown_problems
 from registry.retention.rule import ALL_TYPES, Action, Rule
 from registry.selecting import Subject
 
@@ -62,8 +62,8 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
     name = said["template"]
     template = TEMPLATES[name]
     value = int(said["params"][name]) if template.unit else 0
-    tags = selectors(said["tag_selectors"], Subject.TAG)
-    repositories = selectors(said["scope_selectors"][REPOSITORY], Subject.REPOSITORY)
+    tags = Selection.parse(said["tag_selectors"], Subject.TAG)
+    repositories = Selection.parse(said["scope_selectors"][REPOSITORY], Subject.REPOSITORY)
     written = {
         "id": said.get("id") or 0,
         "priority": said.get("priority") or 0,
@@ -71,18 +71,19 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         "action": RETAIN,
         "template": name,
         "params": {name: value} if template.unit else {},
-        "tag_selectors": [one.to_json() for one in tags],
-        "scope_selectors": {REPOSITORY: [one.to_json() for one in repositories]},
+        "tag_selectors": tags.to_json(),
+        "scope_selectors": {REPOSITORY: repositories.to_json()},
     }
     return Rule(
         name=f"rule {number}",
         action=Action.KEEP,
         harbor=True,
         disabled=written["disabled"],
-        repositories=repositories,
-        tags=tags,
+        repositories=repositories.names,
+        tags=tags.names,
         tag_state=None,
         types=ALL_TYPES,
+        conditions=tags.conditions,
         criteria=(template.criterion(value),),
         override_immutable=False,
         said=written,

@@ -77,7 +77,7 @@ class Judge:
         is_meant = not (self._is_spared if self._wants_all else self._unmet)
         self._unmet, self._is_spared = self._demanding, False
         takes = (self._takes_tagged and is_meant) if is_tagged else self._takes_untagged
-        if not takes or unit.type not in self.rule.types:
+        if not takes or unit.type not in self.rule.types or not self._meets_conditions(unit):
             for reader in self._readers:
                 reader.forget()
             return Verdict.APART, NO_CRITERION
@@ -93,6 +93,12 @@ class Judge:
             return _together([one.judge(unit) for one in self._trials])
         except TooManyGroups as error:
             raise TooManyGroups(f"{self.rule.name}: {error}") from None
+
+    def _meets_conditions(self, unit: Unit) -> bool:
+        try:
+            return all(one.takes(unit) for one in self.rule.conditions)
+        except UnknownFact as error:
+            raise UnknownFact(f"{self.rule.name} {error}") from None
 
     def winners(self) -> Iterator[tuple[int, int, Rank]]:
         """Yield the units left open that a criterion singles out, with the criterion's index."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from registry.retention import criterion
+from registry.retention import condition, criterion
 from registry.retention.artifact import Type
 from registry.retention.criterion import (
     Always,
@@ -22,10 +22,10 @@ from registry.retention.criterion import (
     UsedWithin,
 )
 from registry.retention.expression import Expression, InvalidExpression
-from registry.retention.field import number_problems, selector_problems, selectors, unknown_problems
+from registry.retention.field import Selection, number_problems, selector_problems, unknown_problems
 from registry.retention.harbor_rule import COUNT_LIMIT, DAYS_LIMIT
 from registry.retention.rule import Action, Rule, TagState
-from registry.selecting import Selector, Subject
+from registry.selecting import Subject
 
 RULES_LIMIT: Final = 50
 _CONDITION: Final = {Action.KEEP: "when", Action.DELETE: "unless"}
@@ -52,8 +52,8 @@ _CRITERIA: Final = ("newest", *_NUMBERS, "unexpired")
 def read(said: Mapping[str, Any], number: int) -> Rule:
     """Return a rule in which `problems` found nothing."""
     action = Action(said["action"])
-    repositories = _selectors(said, "repositories", Subject.REPOSITORY)
-    tags = _selectors(said, "tags", Subject.TAG)
+    repositories = Selection.parse(said.get("repositories", ()), Subject.REPOSITORY)
+    tags = Selection.parse(said.get("tags", ()), Subject.TAG)
     types = frozenset(map(Type, said.get("types", Type)))
     default = TagState.ANY if action is Action.KEEP else TagState.TAGGED
     tag_state = TagState(said.get("tag_state", default))
@@ -64,8 +64,8 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
     written = {
         "action": action.value,
         "disabled": said.get("disabled", False),
-        "repositories": [one.to_json() for one in repositories],
-        "tags": [one.to_json() for one in tags],
+        "repositories": repositories.to_json(),
+        "tags": tags.to_json(),
         "tag_state": tag_state.value,
         "types": sorted(one.value for one in types),
         **({_CONDITION[action]: merged} if merged else {}),
@@ -76,18 +76,15 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         action=action,
         harbor=False,
         disabled=written["disabled"],
-        repositories=repositories,
-        tags=tags,
+        repositories=repositories.names,
+        tags=tags.names,
         tag_state=tag_state,
         types=types,
+        conditions=tags.conditions,
         criteria=criteria or ((Always(),) if action is Action.KEEP else ()),
         override_immutable=written["override_immutable"],
         said=written,
     )
-
-
-def _selectors(said: Mapping[str, Any], name: str, subject: Subject) -> tuple[Selector, ...]:
-    return selectors(said.get(name, ()), subject)
 
 
 def _criteria(said: Mapping[str, Any]) -> Iterator[Criterion]:
@@ -134,10 +131,10 @@ def problems(said: object, place: str) -> Iterator[str]:
 
 def _selector_problems(said: object, place: str) -> Iterator[str]:
     """Name what Harbor's selectors may have and these may not."""
-    for index, one in enumerate(said if isinstance(said, list) else ()):
+    for index, one in enumerate(_listed(said)):
         if isinstance(one, dict):
             yield from unknown_problems(one, _SELECTOR, f"{place}[{index}]")
-            if one.get("extras"):
+            if one.get("extras") and one.get("kind") != condition.LABEL:
                 yield f"{place}[{index}].extras: the rule's own field `tag_state` says it"
 
 
@@ -151,14 +148,22 @@ def _state_problems(said: Mapping[str, Any], place: str) -> Iterator[str]:
     state = said.get("tag_state", TagState.ANY)
     if state not in [*TagState]:
         yield f"{place}: {str(state)[:80]!r} is not known; it is {', '.join(TagState)}"
-    elif state == TagState.UNTAGGED and said.get("tags"):
+    elif state == TagState.UNTAGGED and any(map(_is_by_name, _listed(said.get("tags")))):
         yield f"{place}: what has no tag is selected by none; leave out `tags`"
 
 
+def _is_by_name(selector: object) -> bool:
+    return not isinstance(selector, dict) or selector.get("kind") != condition.LABEL
+
+
+def _listed(said: object) -> list[Any]:
+    return said if isinstance(said, list) else []
+
+
 def _action_problems(said: Mapping[str, Any], action: Action, place: str) -> Iterator[str]:
-    for other, condition in _CONDITION.items():
-        if other is not action and condition in said:
-            yield f"{place}.{condition}: a {action} rule says `{_CONDITION[action]}`"
+    for other, word in _CONDITION.items():
+        if other is not action and word in said:
+            yield f"{place}.{word}: a {action} rule says `{_CONDITION[action]}`"
     if action is Action.KEEP and said.get("override_immutable"):
         yield f"{place}.override_immutable: a keep rule deletes nothing"
     condition = said.get(_CONDITION[action], {})

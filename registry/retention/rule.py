@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from registry.retention.artifact import Type
+from registry.retention.condition import Condition
 from registry.retention.criterion import Criterion
 from registry.selecting import Selector
 
@@ -32,7 +33,9 @@ ALL_TYPES: Final = frozenset(Type)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. All selectors must take an artifact; then its criteria single out what it keeps.
+    """One rule. All selectors must take an artifact, and all conditions.
+
+    Then its criteria single out what it keeps.
 
     `name` is how reports call it. Without a `tag_state` the selectors say whether they take what
     has no tag. A `harbor` rule makes everything in the repositories that it selects go, unless a
@@ -47,6 +50,7 @@ class Rule:
     tags: tuple[Selector, ...]
     tag_state: TagState | None
     types: frozenset[Type]
+    conditions: tuple[Condition, ...]
     criteria: tuple[Criterion, ...]
     override_immutable: bool
     said: Mapping[str, Any]

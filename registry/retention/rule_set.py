@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -76,11 +77,17 @@ class RuleSet:
         """Whether what no rule keeps goes."""
         return any(rule.harbor for rule in self.rules)
 
-    def facts(self) -> Iterator[tuple[Rule, frozenset[Fact]]]:
+    @property
+    def needed(self) -> AbstractSet[Fact]:
+        """What has to be known of artifacts to follow all rules in use."""
+        return frozenset[Fact]().union(*(facts for _, facts in self.facts()))
+
+    def facts(self) -> Iterator[tuple[Rule, AbstractSet[Fact]]]:
         """Yield the rules in use, and what has to be known of artifacts to follow them."""
         for rule in self.rules:
             if not rule.disabled:
-                yield rule, frozenset().union(*map(criterion.facts, rule.criteria))
+                conditions = {one.fact for one in rule.conditions}
+                yield rule, conditions.union(*map(criterion.facts, rule.criteria))
 
 
 def problems(harbor: object, own: object = None, scope: object = None) -> Iterator[str]:
@@ -139,6 +146,7 @@ def _covers(keeper: Rule, rule: Rule) -> bool:
     return (
         {*keeper.repositories} <= {*rule.repositories}
         and {*keeper.tags} <= {*rule.tags}
+        and {*keeper.conditions} <= {*rule.conditions}
         and keeper.types >= rule.types
         and keeper.tag_state in {rule.tag_state, TagState.ANY}
     )

@@ -23,6 +23,7 @@ class Unit:
         self.type: Type = artifact.type
         self.size_bytes: int = artifact.size_bytes
         self.annotations: Mapping[str, str] = artifact.annotations
+        self.labels: frozenset[str] | None = artifact.labels
         self.pushed = self.active = _seconds(artifact.pushed_at)
         self.immutable = ""
         self.immutable_tag = NO_TAG

@@ -107,6 +107,7 @@ PURE = (
     "registry/reserve.py",
     "registry/retention/artifact.py",
     "registry/retention/closure.py",
+    "registry/retention/condition.py",
     "registry/retention/criterion.py",
     "registry/retention/deciding.py",
     "registry/retention/decision.py",

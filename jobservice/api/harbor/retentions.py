@@ -60,7 +60,10 @@ METADATA: Final = models.RetentionMetadata(
     tag_selectors=[
         models.RetentionSelectorMetadata(
             display_text="Tags", kind="doublestar", decorations=["matches", "excludes"]
-        )
+        ),
+        models.RetentionSelectorMetadata(
+            display_text="Labels", kind="label", decorations=["withLabels", "withoutLabels"]
+        ),
     ],
 )
 

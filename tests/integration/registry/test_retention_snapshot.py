@@ -16,6 +16,7 @@ from registry.immutability import ImmutableRule
 from registry.metadata import immutable_rules, retention_snapshot
 from registry.retention import expiry
 from registry.retention.artifact import Artifact, Type
+from registry.retention.criterion import Fact
 from registry.retention.deciding import Decider
 from registry.retention.decision import Fate
 from registry.selecting import Decoration, Selector
@@ -32,11 +33,11 @@ async def _repository(registry: Registry) -> None:
     await registry.prepare(steps.REPOSITORY)
 
 
-async def read(database: Database) -> dict[str, Artifact]:
+async def read(database: Database, facts: frozenset[Fact] = frozenset()) -> dict[str, Artifact]:
     """What the pages hold, by digest; pieces of one artifact are put together."""
     found: dict[str, Artifact] = {}
     ids = [0]
-    async for page in retention_snapshot.pages(database, steps.REPOSITORY):
+    async for page in retention_snapshot.pages(database, steps.REPOSITORY, facts):
         for one in page:
             ids.append(one.id)
             before = found[one.digest].tags if one.digest in found else ()
@@ -138,6 +139,23 @@ async def test_what_is_immutable_pinned_or_held_is_known(
         f"rule {number}",
         "",
     ]
+
+
+async def test_labels_are_looked_up_where_a_rule_asks_for_them(
+    client: Client, database: Database
+) -> None:
+    stable, bare = [steps.digest(await steps.push_image(client, name)) for name in ("v1", "v2")]
+    await execute(database, "INSERT INTO registry.labels (name) VALUES ('stable'), ('lts')")
+    await execute(
+        database,
+        "INSERT INTO registry.manifest_labels (repository_id, digest, label_id)"
+        " SELECT m.repository_id, m.digest, l.id FROM registry.labels l, registry.manifests m"
+        " JOIN registry.tags t ON t.manifest_id = m.id WHERE t.name = 'v1'",
+    )
+    assert [one.labels for one in (await read(database)).values()] == [None, None]
+    found = await read(database, frozenset({Fact.LABELS}))
+    assert found[stable].labels == frozenset({"stable", "lts"})
+    assert found[bare].labels == frozenset()
 
 
 async def test_a_repository_that_is_not_there_has_no_pages(database: Database) -> None:

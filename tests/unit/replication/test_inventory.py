@@ -199,3 +199,11 @@ def test_rules_that_ask_for_what_a_kind_does_not_tell_are_named() -> None:
         "transship rule 1 asks for the push time",
     ]
     assert list(inventory.untold(asked, telling)) == []
+
+
+def test_labels_are_asked_of_this_registry_alone() -> None:
+    labelled = {"kind": "label", "decoration": "withLabels", "pattern": "stable"}
+    asked = rules({"action": "keep", "tags": [labelled]})
+    info = AdapterInfo(kind="harbor", description="", tells_push_time=True, tells_pull_time=True)
+    (problem,) = inventory.untold(asked, info)
+    assert problem.startswith("transship rule 1 asks for the labels, which registries of kind")

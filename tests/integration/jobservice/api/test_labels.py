@@ -10,10 +10,14 @@ import pytest
 from access.identity import SYSTEM
 from database.pool import Database
 from protocol.digest import Digest
+from registry import retiring
 from registry.metadata import labels
+from registry.metadata import retiring as standing_rows
+from registry.retiring import Condemned
 from registry.service import Registry
 from tests.integration.jobservice import images
 from tests.integration.jobservice.api.caller import Caller
+from tests.integration.jobservice.retention_house import rule
 
 PATH = "/labels"
 REPOSITORY = "library/deep/app"
@@ -284,6 +288,46 @@ async def test_an_artifact_that_is_pushed_anew_begins_without_labels(
     await local_registry.repository(REPOSITORY, SYSTEM).delete_manifest(digest)
     assert await pushed(local_registry) == digest
     assert await carried(admin, "1.0") == []
+
+
+async def test_retention_asks_for_labels(admin: Caller, local_registry: Registry) -> None:
+    for tag in ("1.0", "2.0", "3.0"):
+        await pushed(local_registry, tag)
+    number = await made(admin)
+    await admin.post(carriers("2.0"), {"id": number})
+    labelled = {"kind": "label", "decoration": "withLabels", "pattern": "stable"}
+    body = {
+        "algorithm": "or",
+        "scope": {"level": "project", "ref": await of_library(admin)},
+        "rules": [{**rule("always"), "tag_selectors": [labelled]}],
+    }
+    (found,) = (await admin.post("/retentions/preview", body)).json["repositories"]
+    assert {one["tags"][0]: one["action"] for one in found["artifacts"]} == {
+        "1.0": "delete",
+        "2.0": "keep",
+        "3.0": "delete",
+    }
+
+
+@pytest.mark.parametrize("change", ["put on", "taken off"])
+async def test_an_artifact_whose_labels_change_is_not_what_was_decided_about(
+    admin: Caller, local_registry: Registry, database: Database, change: str
+) -> None:
+    digest = await pushed(local_registry)
+    number = await made(admin)
+    if change == "taken off":
+        await admin.post(carriers("1.0"), {"id": number})
+    async with database.transaction() as connection:
+        standing = (await standing_rows.lock(connection, REPOSITORY, [digest]))[digest]
+    latest = max([standing.used_at, *standing.tags.values()])
+    if change == "put on":
+        await admin.post(carriers("1.0"), {"id": number})
+    else:
+        await admin.delete(f"{carriers('1.0')}/{number}")
+    condemned = Condemned(digest=digest, tags=("1.0",), used_at=latest)
+    async with database.transaction() as connection:
+        refusals = await retiring.retire(connection, REPOSITORY, [condemned], by="retention")
+    assert refusals == ["it was used since it was decided"]
 
 
 async def test_labels_go_with_their_project(admin: Caller, database: Database) -> None:

@@ -123,10 +123,6 @@ def test_what_a_rule_has_to_know_is_told() -> None:
         ({**harbor("always"), "tag_selectors": ["v*"]}, "tag_selectors[0]: is not an object"),
         (harbor("always", None, *[selector("a")] * 101), "has 101 selectors; 100 are allowed"),
         (harbor("always", None, selector("[")), "tag_selectors[0].pattern: pattern '[', char"),
-        (
-            harbor("always", None, {**selector("a"), "kind": "label"}),
-            "rules[0].tag_selectors[0].kind: 'label' is not built in this version",
-        ),
         ({**harbor("always"), "scope_selectors": None}, "rules[0].scope_selectors: is missing"),
         ({**harbor("always"), "scope_selectors": {}}, "scope_selectors.repository: is missing"),
         (
