@@ -1,6 +1,7 @@
 """Pushes, deletes and collections at once, with kill -9, against a model of what has to be there.
 
-Exits with 1 if anything that is referenced is missing or changed, or what is not stays.
+Exits with 1 if anything that is referenced is missing or changed, what is not stays, or a counter
+says something else than what it counts.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ def main() -> int:
     counts = ", ".join(f"{what} {count}" for what, count in sorted(verdict.counts.items()))
     sys.stdout.write(
         f"seed {wanted.seed}, {wanted.variant}: {len(verdict.lost)} lost, "
-        f"{len(verdict.left)} left, {verdict.seconds:.0f} s; {counts}\n"
+        f"{len(verdict.left)} left, {len(verdict.wrong)} wrong, {verdict.seconds:.0f} s; {counts}\n"
     )
-    for word, lines in (("lost", verdict.lost), ("left", verdict.left)):
+    notes = (("lost", verdict.lost), ("left", verdict.left), ("wrong", verdict.wrong))
+    for word, lines in notes:
         for line in lines[:SHOWN]:
             sys.stdout.write(f"  {word}: {line}\n")
-    return int(bool(verdict.lost or verdict.left))
+    return int(bool(verdict.lost or verdict.left or verdict.wrong))
 
 
 if __name__ == "__main__":

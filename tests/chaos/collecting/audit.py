@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from database.pool import Connection
 from protocol.digest import Digest
 from registry.errors import ObjectMissing
 from registry.storage.driver import Storage
@@ -39,10 +40,17 @@ class Tables:
     tags: Rows
     uploads: Rows
     tombstones: Rows
+    queue: Rows
 
 
-async def read(connection: Any) -> Tables:
+async def read(connection: Connection) -> Tables:
     """Read all of it, as of one moment."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return await rows(connection)
+
+
+async def rows(connection: Connection) -> Tables:
+    """Read all of it, as the open transaction sees it."""
     tables = {
         "blobs": "blobs",
         "links": "repository_blobs",
@@ -51,15 +59,15 @@ async def read(connection: Any) -> Tables:
         "tags": "tags",
         "uploads": "uploads",
         "tombstones": "tombstones",
+        "queue": "gc_queue",
     }
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        return Tables(
-            manifests=await connection.fetch(MANIFESTS),
-            **{
-                field: await connection.fetch(f"SELECT * FROM registry.{name}")  # noqa: S608
-                for field, name in tables.items()
-            },
-        )
+    return Tables(
+        manifests=await connection.fetch(MANIFESTS),
+        **{
+            field: await connection.fetch(f"SELECT * FROM registry.{name}")  # noqa: S608
+            for field, name in tables.items()
+        },
+    )
 
 
 async def faults(tables: Tables, storage: Storage) -> AsyncIterator[str]:
@@ -78,8 +86,10 @@ def left(tables: Tables) -> Iterable[str]:
         if _link(row) not in needed:
             yield f"no manifest needs the link of repository {row['repository_id']} to a blob"
     yield from (f"no link leads to blob {b['id']}" for b in tables.blobs if b["id"] not in linked)
-    for name, rows in (("upload", tables.uploads), ("tombstone", tables.tombstones)):
-        yield from (f"{name} {row['storage_key']} is over, and there" for row in rows)
+    for name, over in (("upload", tables.uploads), ("tombstone", tables.tombstones)):
+        yield from (f"{name} {row['storage_key']} is over, and there" for row in over)
+    for row in tables.queue:
+        yield f"{row['kind']!r} {row['object_id']} waits to be looked at ({row['reason']})"
 
 
 def _rows(tables: Tables) -> Iterable[str]:

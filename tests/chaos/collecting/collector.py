@@ -1,14 +1,17 @@
 """A process that collects as fast as it can, in small batches, until it is killed.
 
-`python -m tests.chaos.collecting.collector VARIANT`, where the environment says where.
+`python -m tests.chaos.collecting.collector VARIANT`, where the environment says where. Now and then
+it is held just before it deletes what it has released.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
 
 from jobservice.cli import installation
 from jobservice.cli.installation import Installation
@@ -16,12 +19,30 @@ from registry import garbage, maintenance
 from registry.collection import reviewing, sweeping
 from registry.collection.reviewing import Scope
 from registry.errors import RegistryStorageError
+from registry.storage.driver import Storage, Undeleted
+from registry.stored_object import StoredObject
 from tests.chaos.collecting import haste, naive
 
 IDLE_SECONDS: Final = 0.02
+HELD_SECONDS: Final = 1.0
+IS_HELD: Final = 0.3
 OURS: Final = "ours"
 NAIVE: Final = "naive"
 BATCH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStorage:
+    """What a sweep asks of a storage, which at times waits with it."""
+
+    storage: Storage
+
+    async def delete(self, objects: Sequence[StoredObject]) -> Sequence[Undeleted]:
+        """Wait with the rows released and the objects there, and delete them then."""
+        chance = random.random()  # noqa: S311 - moments, not secrets
+        if chance < IS_HELD:
+            await asyncio.sleep(chance / IS_HELD * HELD_SECONDS)
+        return await self.storage.delete(objects)
 
 
 class Collect(Protocol):
@@ -38,7 +59,8 @@ async def _naively(here: Installation) -> bool:
 
 async def _by_the_protocol(here: Installation) -> bool:
     reviewed = await reviewing.review(here.database, Scope(), limit=BATCH)
-    swept = await sweeping.sweep(here.database, here.storage, limit=BATCH)
+    held = cast("Storage", HeldStorage(here.storage))
+    swept = await sweeping.sweep(here.database, held, limit=BATCH)
     return bool(reviewed.manifests or reviewed.links or reviewed.blobs or swept.objects)
 
 

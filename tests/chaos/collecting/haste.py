@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+
+from database.pool import Connection
 
 # How long a manifest's lease is here: a whole one is an hour, from its push on.
 MANIFEST_LEASE = timedelta(milliseconds=300)
@@ -28,10 +29,23 @@ END $$;
 CREATE TRIGGER haste BEFORE INSERT OR UPDATE ON registry.manifests
     FOR EACH ROW EXECUTE FUNCTION haste.shorten_manifest();
 """
+# Workers keep the delays as their settings say, in whole seconds; here nobody changes them again.
 DELAYS = """
 UPDATE registry.gc_delays
-SET delay = CASE reason WHEN 'window' THEN interval '2 s' ELSE interval '0.1 s' END
+SET delay = CASE reason WHEN 'window' THEN interval '2 s' ELSE interval '0.1 s' END;
+CREATE FUNCTION haste.keep_delay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RETURN OLD; END $$;
+CREATE TRIGGER haste BEFORE UPDATE ON registry.gc_delays
+    FOR EACH ROW EXECUTE FUNCTION haste.keep_delay();
 """
+# What a dead worker held, others need not wait for.
+BURY = (
+    """UPDATE jobservice.leader SET lease_until = clock_timestamp()
+       WHERE worker_id IN (SELECT id FROM jobservice.workers WHERE pid = $1)""",
+    """UPDATE jobservice.tasks SET lease_until = clock_timestamp()
+       WHERE status = 'running'
+         AND worker_id IN (SELECT id FROM jobservice.workers WHERE pid = $1)""",
+)
 # An hour later: no lease holds anything, and what was put off is looked at.
 END = (
     "UPDATE registry.gc_queue SET review_after = now() WHERE review_after > now()",
@@ -41,13 +55,19 @@ END = (
 )
 
 
-async def begin(connection: Any) -> None:
+async def begin(connection: Connection) -> None:
     """Shorten everything."""
     await connection.execute(LEASES)
     await connection.execute(DELAYS)
 
 
-async def let_time_pass(connection: Any) -> None:
+async def bury(connection: Connection, pid: int) -> None:
+    """Let the leases of a worker that was killed be over."""
+    for statement in BURY:
+        await connection.execute(statement, pid)
+
+
+async def let_time_pass(connection: Connection) -> None:
     """Let what was held for somebody who went on pushing be held no longer: nobody does."""
     for statement in END:
         await connection.execute(statement)

@@ -1,26 +1,33 @@
 """What one owner's repository has to hold, by the rules of decision 8 alone: no IO, no SQL.
 
 An owner does one thing after the other and nobody else touches its manifests, so what is there is
-known, but for what a collection may or may not have taken before something saved it: that is
-`unsure` until somebody looks, when all is quiet.
+known, but for what a collection may or may not have taken before something saved it, and for what
+a retention under way may take: that is `unsure` until somebody looks, when all is quiet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from protocol.digest import Digest
+from tests.chaos.collecting import keeping
 from tests.chaos.collecting.contents import Artifact, Universe
+from tests.chaos.collecting.policy import Policy
 
 STORY = 12
+# What a story tells of everything.
+ANY: Final = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Model:
     """`there` is what was acknowledged; `orphaned` of it what lost its index or its subject.
 
-    `gone` is what was deleted and may be asked back.
+    `gone` is what was deleted and may be asked back. `runs` are the retentions that may be under
+    way, by a number; `over` are those of them that are not, but were when something began that has
+    not been noted yet.
     """
 
     universe: Universe
@@ -28,8 +35,11 @@ class Model:
     there: set[Digest] = field(default_factory=set)
     orphaned: set[Digest] = field(default_factory=set)
     unsure: set[Digest] = field(default_factory=set)
+    unsure_tags: set[str] = field(default_factory=set)
     gone: set[Digest] = field(default_factory=set)
-    story: list[tuple[str, Digest]] = field(default_factory=list)
+    story: list[tuple[str, Digest | None]] = field(default_factory=list)
+    runs: dict[int, Policy] = field(default_factory=dict)
+    over: set[int] = field(default_factory=set)
 
     # What happened
 
@@ -41,15 +51,19 @@ class Model:
         if tag is not None:
             before = self.tags.get(tag)
             self.tags[tag] = artifact.digest
+            self.unsure_tags.discard(tag)
             self._lost_a_tag(before)
         self._saved(doubtful, seen={artifact.digest, *artifact.children})
+        self._expose()
 
     def untagged(self, tag: str) -> None:
         """Note a deleted tag: what it pointed to stays."""
         self.story.append((f"untagged {tag}", self.tags[tag]))
         doubtful = self.there - self.certain()
+        self.unsure_tags.discard(tag)
         self._lost_a_tag(self.tags.pop(tag))
         self._saved(doubtful, seen=set())
+        self._expose()
 
     def deleted(self, digest: Digest) -> None:
         """Note a deleted manifest: its children and companions may have no reason left."""
@@ -57,6 +71,7 @@ class Model:
         self._orphan(digest)
         self._forget(digest)
         self.gone.add(digest)
+        self._expose()
 
     def vanished(self, digest: Digest) -> None:
         """Note that a manifest in doubt had gone, nobody knows when: so may have what needed it."""
@@ -64,7 +79,10 @@ class Model:
         doubtful = (self.there - self.certain()) | set(self.around(digest))
         self._forget(digest)
         self.gone.add(digest)
-        self.unsure |= {one for one in doubtful & self.there if not self.is_held(one)}
+        self.unsure |= {
+            one for one in doubtful & self.there if not self.is_held(one, tags=self._sure_tags())
+        }
+        self._expose()
 
     def undeleted(
         self, root: Digest, digests: Iterable[Digest], tags: Mapping[str, Digest]
@@ -75,7 +93,26 @@ class Model:
         for digest in digests:
             self._is_there(digest)
         self.tags |= tags
+        self.unsure_tags.difference_update(tags)
         self._saved(doubtful, seen={*digests, *self.universe.by_digest[root].children})
+        self._expose()
+
+    def retention_begins(self, run: int, policy: Policy) -> None:
+        """Note that from now on a run may take what its policy lets go."""
+        self.story.append((f"retention {run} begins, {policy.name}", ANY))
+        self.runs[run] = policy
+        self._expose()
+
+    def retention_ends(self, run: int) -> None:
+        """Note that a run has ended; what goes on now may have met it still."""
+        self.story.append((f"retention {run} ends", ANY))
+        self.over.add(run)
+
+    def moves_on(self) -> None:
+        """Note that everything that happened is noted: runs that are over take nothing any more."""
+        for run in self.over:
+            del self.runs[run]
+        self.over.clear()
 
     def lose_untagged(self) -> None:
         """Note that what has no tag has to go, unless something needs it.
@@ -84,15 +121,19 @@ class Model:
         """
         self.orphaned |= self.there.difference(self.tags.values())
 
-    def settle(self, found: Collection[Digest]) -> None:
+    def settle(self, found: Collection[Digest], tags: Mapping[str, Digest]) -> None:
         """Note what is there when all is quiet: nothing is unsure any more."""
         self.story += [("found", digest) for digest in found]
+        for tag in sorted(self.unsure_tags):
+            if tag in self.tags and tags.get(tag) != self.tags[tag]:
+                self._lost_a_tag(self.tags.pop(tag))
         lost = self.there.difference(found)
         for digest in lost:
             self._forget(digest)
         self.gone |= lost
         self.orphaned = {one for one in self.orphaned - self.unsure if one in self.there}
         self.unsure.clear()
+        self.unsure_tags.clear()
 
     def tell(self, digest: Digest) -> str:
         """Tell what happened to a manifest and to what has to do with it, the last at the end."""
@@ -100,7 +141,10 @@ class Model:
         near = {digest, artifact.accompanies, *artifact.children}
         near |= {one.digest for one in self.universe.indexes if digest in one.children}
         near |= {one.digest for one in self.universe.companions if one.accompanies == digest}
-        told = [f"{what} {about.encoded[:6]}" for what, about in self.story if about in near]
+        near.add(ANY)
+        told = [
+            f"{what} {about and about.encoded[:6]}" for what, about in self.story if about in near
+        ]
         return f"{digest.encoded[:6]}: {', '.join(told[-STORY:])}"
 
     # What follows
@@ -117,13 +161,13 @@ class Model:
         return doomed
 
     def certain(self) -> set[Digest]:
-        """Return what no collection may take."""
+        """Return what no collection and no retention may take."""
         doubtful = self.doomed() | self.unsure
+        tags = self._sure_tags()
         while more := {
-            companion
-            for digest in doubtful
-            for companion in self.around(digest)
-            if companion in self.there - doubtful and not self.is_held(companion, doubtful)
+            one
+            for one in self.orphaned.union(*map(self.around, doubtful))
+            if one in self.there - doubtful and not self.is_held(one, doubtful, tags=tags)
         }:
             doubtful |= more
         return self.there - doubtful
@@ -131,15 +175,22 @@ class Model:
     def certain_tags(self) -> dict[str, Digest]:
         """Return the tags that have to be there."""
         certain = self.certain()
-        return {tag: digest for tag, digest in self.tags.items() if digest in certain}
+        return {tag: one for tag, one in self._sure_tags().items() if one in certain}
 
-    def is_held(self, digest: Digest, without: Iterable[Digest] = ()) -> bool:
+    def is_held(
+        self,
+        digest: Digest,
+        without: Iterable[Digest] = (),
+        *,
+        tags: Mapping[str, Digest] | None = None,
+    ) -> bool:
         """Say whether a tag, an index or a subject needs a manifest, some of these left out.
 
         The tag that makes it a signature needs it as long as what it signs is there.
         """
         artifact = self.universe.by_digest[digest]
-        if any(tag != artifact.own_tag for tag, target in self.tags.items() if target == digest):
+        tags = self.tags if tags is None else tags
+        if any(tag != artifact.own_tag for tag, target in tags.items() if target == digest):
             return True
         subject = artifact.accompanies
         if subject in self.there.difference(without) and digest in self.around(subject):
@@ -170,6 +221,15 @@ class Model:
 
     # Bookkeeping
 
+    def _expose(self) -> None:
+        """Doubt what the retentions under way may take of what is there by now."""
+        for policy in self.runs.values():
+            self.unsure_tags |= keeping.exposed_tags(self, policy)
+            self.unsure |= keeping.exposed(self, policy)
+
+    def _sure_tags(self) -> dict[str, Digest]:
+        return {tag: one for tag, one in self.tags.items() if tag not in self.unsure_tags}
+
     def _is_there(self, digest: Digest) -> None:
         self.there.add(digest)
         self.gone.discard(digest)
@@ -180,6 +240,7 @@ class Model:
         for known in (self.there, self.orphaned, self.unsure):
             known.discard(digest)
         self.tags = {tag: target for tag, target in self.tags.items() if target != digest}
+        self.unsure_tags &= set(self.tags)
 
     def _orphan(self, digest: Digest) -> None:
         for one in self.around(digest):

@@ -32,7 +32,6 @@ from tests.chaos.collecting.model import Model
 
 TAGS = 5
 TRIES = 200
-KEPT_BY_RETENTION = 2
 # What a client of a registry that dies, or whose storage fails, begins again after.
 INTERRUPTIONS = (
     Unavailable,
@@ -70,6 +69,7 @@ class Owner:
 
     async def act(self) -> None:
         """Do one thing, until it has an answer."""
+        self.model.moves_on()
         names = list(self._ACTS)
         (name,) = self.chance.choices(names, [self._ACTS[name][0] for name in names])
         action = self._ACTS[name][1](self)
@@ -133,9 +133,6 @@ class Owner:
     def _a_tag_to_pull(self) -> Action | None:
         return self._pulling(self._one_of(self.model.tags)) if self.model.tags else None
 
-    def _tags_to_retain(self) -> Action | None:
-        return self._retaining() if len(self.model.tags) > KEPT_BY_RETENTION else None
-
     def _one_of(self, known: Collection[Key]) -> Key:
         return self.chance.choice(sorted(known, key=str))
 
@@ -151,7 +148,6 @@ class Owner:
         "delete": (16, _a_manifest_to_delete),
         "undelete": (6, _a_manifest_to_undelete),
         "abandon": (4, _a_blob_to_abandon),
-        "retention": (3, _tags_to_retain),
         "pull": (12, _a_tag_to_pull),
     }
 
@@ -173,7 +169,7 @@ class Owner:
         try:
             await self.store.write_manifest(artifact.manifest, tag=tag)
         except Rejected as error:
-            if artifact.children:
+            if artifact.children and self.model.certain().issuperset(artifact.children):
                 self.violations.append(f"{self._where}: an acknowledged child vanished: {error}")
             raise Missing from error
         self.model.pushed(artifact, tag)
@@ -203,11 +199,10 @@ class Owner:
 
     def _untagging(self, tag: str) -> Action:
         async def untag() -> None:
-            digest = self.model.tags[tag]
             try:
                 await self.store.delete_tag(tag)
-            except NotFound:  # an earlier try did it, or a collection took what it pointed to
-                if not self._was_interrupted and digest in self.model.certain():
+            except NotFound:  # an earlier try, a retention, or a collection of what it pointed to
+                if not self._was_interrupted and tag in self.model.certain_tags():
                     self.violations.append(f"{self._where}: tag {tag} was not there to be deleted")
             self.model.untagged(tag)
 
@@ -215,7 +210,6 @@ class Owner:
 
     def _deleting(self, digest: Digest) -> Action:
         async def delete() -> None:
-            certain = digest in self.model.certain()
             try:
                 await self.store.delete_manifest(digest)
             except Unsupported:
@@ -223,7 +217,7 @@ class Owner:
                     self.violations.append(f"{self._where}: {digest} is in no index, and held")
                 return
             except NotFound:
-                if certain and not self._was_interrupted:
+                if not self._was_interrupted and digest in self.model.certain():
                     self.violations.append(f"{self._where}: {digest} was not there to be deleted")
                 self.model.vanished(digest)
             else:
@@ -242,34 +236,14 @@ class Owner:
                 self.counts["too late"] += 1
                 return
             digests, tags = back
-            found = {tag: (await self.store.resolve(tag)).digest for tag in tags}
-            self.model.undeleted(digest, digests, found)
+            found = {tag: await self.target_of(tag) for tag in tags}
+            lost = [tag for tag, target in found.items() if target is None]
+            if lost and not self.model.runs:
+                self.violations.append(f"{self._where}: {lost} are back, and not there")
+            there = {tag: target for tag, target in found.items() if target is not None}
+            self.model.undeleted(digest, digests, there)
 
         return ask_back
-
-    def _retaining(self) -> Action:
-        """Keep a few tags; of what the others point to, delete what nothing else needs."""
-        going = sorted(self.model.tags)[:-KEPT_BY_RETENTION]
-        untagged: list[Digest] = []  # kept from try to try: a deletion may have been interrupted
-
-        async def retain() -> None:
-            await self._delete_unneeded(untagged)
-            for tag in going:
-                digest = self.model.tags.get(tag)
-                if digest is None:
-                    continue
-                await self._untagging(tag)()
-                untagged.append(digest)
-                await self._delete_unneeded(untagged)
-
-        return retain
-
-    async def _delete_unneeded(self, digests: list[Digest]) -> None:
-        """Delete those that nothing needs; each leaves the list when that had an answer."""
-        while digests:
-            if digests[-1] in self.model.there and not self.model.is_held(digests[-1]):
-                await self._deleting(digests[-1])()
-            digests.pop()
 
     # Looking
 
@@ -279,7 +253,7 @@ class Owner:
             if expected is None:
                 return
             problem = await self.problem_of(tag, expected)
-            if problem:
+            if problem and self.model.certain_tags().get(tag) == expected:
                 self.violations.append(f"{self._where}: {tag} {problem}")
 
         return pull
@@ -300,6 +274,13 @@ class Owner:
             if problem := await self.problem_of(str(child), child):
                 return problem
         return ""
+
+    async def target_of(self, reference: str) -> Digest | None:
+        """Return what a reference leads to; None if it is not there."""
+        try:
+            return (await self.store.resolve(reference)).digest
+        except NotFound:
+            return None
 
     async def _read(self, number: int) -> bytes:
         async with self.store.read_blob(contents.layer(number)) as chunks:

@@ -80,7 +80,7 @@ def test_a_child_that_only_its_tag_held_is_in_doubt_until_somebody_looks(model: 
     model.deleted(INDEX.digest)
     model.untagged("tagged")
     assert FIRST not in model.doomed() | model.certain()
-    model.settle(model.there)
+    model.settle(model.there, {})
     assert FIRST in model.certain()
 
 
@@ -104,7 +104,7 @@ def test_a_referrer_whose_subject_is_back_is_in_doubt_and_so_is_its_own_referrer
     model.pushed(artifact(below.subject), None)
     assert model.doomed() == set()
     assert model.certain() == {below.subject}
-    model.settle([below.subject])
+    model.settle([below.subject], {})
     assert model.gone == {below.digest, above.digest}
 
 
@@ -121,7 +121,7 @@ def test_a_signature_goes_with_its_tag_and_its_own_tag_does_not_hold_it() -> Non
 
 def test_what_is_asked_back_has_to_be_there(model: Model) -> None:
     model.deleted(INDEX.digest)
-    model.settle([])
+    model.settle([], {})
     assert model.gone == {INDEX.digest, *INDEX.children}
     model.undeleted(INDEX.digest, [INDEX.digest, *INDEX.children], {"index": INDEX.digest})
     assert model.certain() == {INDEX.digest, *INDEX.children}
@@ -167,7 +167,7 @@ def test_where_untagged_ones_go_only_tags_and_what_they_lead_to_stay(model: Mode
     assert model.doomed() == {UNIVERSE.images[-1].digest}
     assert model.certain() == {INDEX.digest, *INDEX.children, below.digest}
     model.untagged("index")
-    model.settle(model.there)
+    model.settle(model.there, {})
     model.lose_untagged()
     assert model.doomed() == model.there
 

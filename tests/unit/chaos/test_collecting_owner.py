@@ -11,7 +11,8 @@ from typing_extensions import override
 from protocol.digest import Digest
 from tests.chaos.collecting import contents
 from tests.chaos.collecting.model import Model
-from tests.chaos.collecting.owner import KEPT_BY_RETENTION, Owner
+from tests.chaos.collecting.owner import Owner
+from tests.chaos.collecting.policy import HARBOR
 from tests.fakes.stores import MemoryRegistry, MemoryStore, unreachable
 
 
@@ -50,17 +51,39 @@ def owner(registry: MemoryRegistry) -> Owner:
     )
 
 
-async def test_a_retention_that_is_interrupted_deletes_and_notes_all_it_began(
+def only(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let owners do nothing else."""
+    acts = _ACTS[name]
+    monkeypatch.setattr(Owner, "_ACTS", {name: acts})
+
+
+_ACTS = dict(Owner.__dict__["_ACTS"])
+STRICT = HARBOR[0]
+
+
+async def test_a_deletion_whose_answer_never_came_is_noted_once(
     owner: Owner, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    acts = dict(Owner.__dict__["_ACTS"])
-    monkeypatch.setattr(Owner, "_ACTS", {"image": acts["image"]})
-    while len(owner.model.tags) < KEPT_BY_RETENTION + 3:
+    only(monkeypatch, "image")
+    for _ in range(3):
         await owner.act()
-    monkeypatch.setattr(Owner, "_ACTS", {"retention": acts["retention"]})
+    only(monkeypatch, "delete")
     await owner.act()
     assert owner.counts["interrupted"] == 1
     assert owner.violations == []
     there = registry.repositories["library/gc-0"].manifests
     assert {str(one) for one in owner.model.there} == set(there)
-    assert len(owner.model.tags) == KEPT_BY_RETENTION
+
+
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_a_tag_that_a_retention_took_was_only_lost_if_none_was_under_way(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch, *, is_under_way: bool
+) -> None:
+    (image, *_) = owner.model.universe.images
+    owner.model.pushed(image, "o0-t4")
+    if is_under_way:
+        owner.model.retention_begins(1, STRICT)
+    owner.by_wire = False
+    only(monkeypatch, "untag")
+    await owner.act()
+    assert (owner.violations == []) is is_under_way
