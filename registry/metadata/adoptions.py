@@ -197,6 +197,11 @@ async def tags_here(connection: Connection, repository: str) -> Mapping[str, Tag
 UNBURY = """
 DELETE FROM registry.tombstones t USING registry.blobs b WHERE b.adopted_path = t.adopted_path
 """
+# What was imported again since, or given up: the later key decides, or nobody, so this never goes.
+DROP_SUPERSEDED = """
+DELETE FROM registry.tombstones t WHERE adopted_path IS NOT NULL
+AND NOT EXISTS (SELECT FROM registry.adoptions a WHERE a.storage_key = t.storage_key)
+"""
 COMMIT = """
 UPDATE registry.adopted_storages SET committed_at = coalesce(committed_at, now()) WHERE id = $1
 """
@@ -205,6 +210,7 @@ UPDATE registry.adopted_storages SET committed_at = coalesce(committed_at, now()
 async def commit(connection: Connection, storage_id: int) -> None:
     """Let the bytes of a storage be ours from now on, inside a transaction."""
     await connection.execute(UNBURY)
+    await connection.execute(DROP_SUPERSEDED)
     await connection.execute(COMMIT, storage_id)
 
 
