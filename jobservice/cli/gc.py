@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from jobservice.cli import api_client, collecting, display, printing, timing
+from jobservice.cli import api_client, artifact_name, collecting, display, printing, timing
 from jobservice.cli.api_client import PAGE_SIZE, Json
 from jobservice.cli.collecting import ROOT
 from jobservice.cli.errors import UsageError
@@ -270,7 +270,7 @@ def undelete(
     as_json: printing.AsJson = False,
 ) -> None:
     """Put back what was deleted, while its bytes are still there."""
-    repository, reference = _parted(artifact)
+    repository, reference = artifact_name.parted(artifact)
 
     async def ask() -> Json:
         async with api_client.connected() as client:
@@ -329,14 +329,3 @@ def _named(one: Json) -> Json:
         "tags": shown_tags(one["tags"]) if one["kind"] == "manifest" else "",
         "until": one["until"] if one["state"] == "deleted" else one["state"],
     }
-
-
-def _parted(artifact: str) -> tuple[str, str]:
-    """Return repository and reference; raise UsageError."""
-    repository, at, digest = artifact.partition("@")
-    if at:
-        return repository, digest
-    repository, colon, tag = artifact.rpartition(":")
-    if not colon or "/" in tag:
-        raise UsageError(f"{artifact} names no tag and no digest: write {artifact}:TAG")
-    return repository, tag

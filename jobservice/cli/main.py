@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "schedule": "jobservice.cli.schedule",
     "retention": "jobservice.cli.retention",
     "project": "jobservice.cli.project",
+    "label": "jobservice.cli.label",
     "gc": "jobservice.cli.gc",
     "hook": "jobservice.cli.hook",
     "audit": "jobservice.cli.audit",
