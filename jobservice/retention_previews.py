@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from database.pool import Database
 from jobservice.domain.retention import RetentionSnapshot
+from jobservice.domain.retention_coverage import Coverage
 from jobservice.domain.retention_preview import Form, Head, Total
 from jobservice.jobs.retention_places import Places
 from jobservice.store import retention_runs
@@ -22,7 +23,7 @@ async def preview(
     form: Form,
 ) -> AsyncGenerator[str, None]:
     """Yield a preview in pieces, one repository after the other."""
-    total = Total()
+    total = Total(coverage=Coverage(rules=snapshot.rules.names))
     async with places.open(snapshot) as place:
         yield form.begin(
             Head(

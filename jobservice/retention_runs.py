@@ -24,12 +24,16 @@ WHAT = "retention execution"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A run: its execution, what it follows, and what it decided if it is guarded."""
+    """A run: its execution, what it follows, and what it decided if it is guarded.
+
+    Only of a run that is asked for alone: the `sum` of what it did, and `remarks` about its rules.
+    """
 
     execution: Execution
     snapshot: RetentionSnapshot
     decided: RetentionRun | None
     sum: Sum | None = None
+    remarks: tuple[str, ...] = ()
 
 
 async def start(database: Database, policy_id: int, *, dry_run: bool, by: str) -> int:
@@ -52,13 +56,17 @@ async def page(database: Database, policy_id: int, listing: Listing) -> Rows[Vie
 
 
 async def get(database: Database, policy_id: int, execution_id: int) -> View:
-    """Return a run with what its tasks came to; raise NotFound."""
+    """Return a run with what its tasks came to and its rules met; raise NotFound."""
     async with database.connection() as connection:
         found = await execution_rows.get(connection, execution_id)
         if found is None or (found.vendor_type, found.vendor_id) != (VENDOR_TYPE, policy_id):
             raise NotFound(WHAT, execution_id)
         [view] = await _views(connection, [found])
-        return replace(view, sum=await rows.sum_of(connection, execution_id))
+        done = await rows.sum_of(connection, execution_id)
+        met = None
+        if found.ended_at is not None:
+            met = await rows.coverage(connection, execution_id, view.snapshot.rules.names)
+        return replace(view, sum=done, remarks=tuple(met.remarks()) if met else ())
 
 
 async def stop(database: Database, policy_id: int, execution_id: int, *, by: str) -> None:

@@ -42,8 +42,8 @@ TASKS: Final = {
     "REFUSED": "transship.refused",
     "ERROR": "transship.error",
 }
-FORMATS: Final = ("table", "json", "csv", "html")
-_UNIT: Final = 1024
+# What the server calls them.
+FORMATS: Final = {"table": "text", "json": "json", "csv": "csv", "html": "html"}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which tags stay.")
 Name = Annotated[
@@ -151,16 +151,13 @@ def preview(
     file: Annotated[
         Path | None, typer.Option("--file", help="Not the saved policy, but this one.")
     ] = None,
-    shape: Annotated[
-        str, typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
-    ] = "table",
+    shape: Annotated[str, typer.Option("--format", help="table, json, csv or html.")] = "table",
     as_json: printing.AsJson = False,
 ) -> None:
     """Show what a run would delete, why, and what that frees; nothing is deleted."""
     if shape not in FORMATS:
         raise UsageError(f"--format {shape}: choose {', '.join(FORMATS)}")
-    wanted = "json" if as_json else shape
-    told = "csv" if wanted == "table" else wanted
+    told = "json" if as_json else FORMATS[shape]
 
     async def ask(client: ApiClient) -> None:
         if file is None:
@@ -170,9 +167,6 @@ def preview(
             body = await policies.placed(client, name, policies.read(file))
             path = f"{policies.PATH}/preview"
         async with client.told(path, query={"format": told}, body=body) as answer:
-            if wanted == "table":
-                await retention_watching.show_table(answer.chunks())
-                return
             async for chunk in answer.chunks():
                 sys.stdout.buffer.write(chunk)
             sys.stdout.flush()

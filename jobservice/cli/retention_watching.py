@@ -1,11 +1,9 @@
-"""A run of retention followed until it ends, and a preview as a table."""
+"""A run of retention followed until it ends, and told in a line."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import sys
-from collections.abc import AsyncIterator
 from typing import Final
 
 from jobservice.cli import display, printing
@@ -16,7 +14,6 @@ from jobservice.cli.exit_codes import ExitCode
 POLL_SECONDS: Final = 0.5
 UNFINISHED: Final = frozenset({"Pending", "Running"})
 SUCCEEDED: Final = "Success"
-WIDTHS: Final = {"action": 7, "digest": 19, "tags": 32, "size_bytes": 10}
 
 
 async def until_it_ends(
@@ -31,6 +28,9 @@ async def until_it_ends(
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress
             shown = line
         if execution["status"] not in UNFINISHED:
+            for remark in [] if quiet else execution["transship"].get("remarks", []):
+                if remark not in line:
+                    print(f"NOTE: {remark}", file=sys.stderr, flush=True)  # noqa: T201
             return execution
         await asyncio.sleep(POLL_SECONDS)
 
@@ -72,43 +72,3 @@ def want_success(execution: Json) -> None:
             f"{f': {told}' if told else ''}",
             code=ExitCode.FAILED,
         )
-
-
-async def show_table(chunks: AsyncIterator[bytes]) -> None:
-    """Print a preview that comes as CSV, a row at a time, under the name of each repository."""
-    repository, going, size_bytes = "", 0, 0
-    async for row in _rows(chunks):
-        if row["repository"] != repository:
-            repository = row["repository"]
-            printing.line(f"\n{repository}" if going else repository)
-        if row["action"] == "delete":
-            going, size_bytes = going + 1, size_bytes + int(row["size_bytes"])
-        printing.line(_line(row))
-    printing.line(f"{going} would go, which frees {display.size(size_bytes)} at most")
-
-
-def _line(row: dict[str, str]) -> str:
-    shown = {**row, "tags": row["tags"] or "-", "size_bytes": display.size(int(row["size_bytes"]))}
-    cells = (shown[name][:width].ljust(width) for name, width in WIDTHS.items())
-    return f"  {'  '.join(cells)}  {row['reason']}"
-
-
-async def _rows(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, str]]:
-    """Yield the rows of a CSV that comes in pieces; no cell of it holds a line break."""
-    heading: list[str] = []
-    async for line in _lines(chunks):
-        [cells] = csv.reader([line])
-        if heading:
-            yield dict(zip(heading, cells, strict=True))
-        else:
-            heading = cells
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\r\n")
-        for line in lines:
-            yield line.decode(errors="replace")
-    if rest:
-        yield rest.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""A preview of retention as text that goes out piece by piece: JSON, CSV, or a page to read."""
+"""A preview of retention as text that goes out piece by piece: for programs, or to read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from jobservice.domain import comma_separated
+from jobservice.domain import comma_separated, retention_table
+from jobservice.domain.retention_coverage import Coverage
 from jobservice.domain.retention_table import shown_bytes
 from jobservice.domain.retention_verdict import Deciding, Verdict
 from registry.retention.guard import Totals
@@ -29,6 +30,7 @@ COLUMNS: Final = (
     "used_at",
     "reason",
 )
+ASKS: Final = "A scheduled run would wait to be approved"
 # What a row of the page is cut off at: a digest may have ten thousand tags.
 _TAGS_SHOWN: Final = 20
 
@@ -37,39 +39,35 @@ _TAGS_SHOWN: Final = 20
 class Total:
     """What all repositories come to, as far as they were decided about."""
 
-    repositories: int = 0
     candidates: int = 0
     doomed: int = 0
     doomed_bytes: int = 0
     guarded: Totals = field(default_factory=Totals)
-    matched: dict[str, int] = field(default_factory=dict)
-    left_alone: int = 0
+    coverage: Coverage = field(default_factory=Coverage)
     left_alone_named: list[str] = field(default_factory=list)
 
     def add(self, repository: str, deciding: Deciding) -> None:
         """Add a repository."""
-        self.repositories += 1
         self.candidates += deciding.total
         self.doomed += deciding.doomed
         self.doomed_bytes += deciding.doomed_bytes
-        for rule, count in deciding.matched.items():
-            self.matched[rule] = self.matched.get(rule, 0) + count
+        self.coverage.add(deciding.matched)
         self.guarded = deciding.added_to(self.guarded, repository)
 
     def leave(self, repository: str) -> None:
         """Count a repository that no rule is about."""
-        self.left_alone += 1
+        self.coverage.left_alone += 1
         if len(self.left_alone_named) < LEFT_ALONE_SHOWN:
             self.left_alone_named.append(repository)
 
     @property
-    def remarks(self) -> Iterator[str]:
-        """What should be told of the rules."""
-        if not self.repositories:
-            yield f"0 of {self.left_alone} repositories are covered by a rule"
-        for rule, count in self.matched.items():
-            if not count:
-                yield f"{rule} matches nothing"
+    def sentence(self) -> str:
+        """The sums, for people."""
+        return (
+            f"{self.doomed} of {self.candidates} would go from {self.coverage.covered}"
+            f" repositories, which frees {shown_bytes(self.doomed_bytes)} at most;"
+            f" {self.coverage.left_alone} repositories are covered by no rule"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +138,11 @@ class JsonForm:
             "candidates": total.candidates,
             "doomed": total.doomed,
             "doomed_bytes": total.doomed_bytes,
-            "left_alone": {"count": total.left_alone, "examples": total.left_alone_named},
-            "remarks": list(total.remarks),
+            "left_alone": {
+                "count": total.coverage.left_alone,
+                "examples": total.left_alone_named,
+            },
+            "remarks": list(total.coverage.remarks()),
             "asks": list(asks),
         }
         return f"],{_json(fields)[1:]}\n"
@@ -203,20 +204,46 @@ class HtmlForm:
 
     def end(self, total: Total, asks: Sequence[str]) -> str:
         """Return the sums."""
-        told = (
-            f"<h2>In all</h2><p>{total.doomed} of {total.candidates} would go from"
-            f" {total.repositories} repositories, which frees {shown_bytes(total.doomed_bytes)}."
-            f" {total.left_alone} repositories are covered by no rule.</p>"
-        )
+        told = f"<h2>In all</h2><p>{total.sentence}.</p>{_listed(list(total.coverage.remarks()))}"
         if asks:
-            told += "<p>A scheduled run would wait to be approved:</p>"
-        return f"{told}{_listed(asks)}{_listed(list(total.remarks))}</body></html>\n"
+            told += f"<p>{ASKS}:</p>"
+        return f"{told}{_listed(asks)}</body></html>\n"
+
+
+class TextForm:
+    """A table to read."""
+
+    media_type = "text/plain"
+
+    def begin(self, head: Head) -> str:
+        """Return what it is of."""
+        return f"what retention would delete in {head.place}, {head.decided_at:%Y-%m-%d %H:%M:%S}\n"
+
+    def repository(self, name: str, deciding: Deciding) -> Iterator[str]:
+        """Yield a table."""
+        yield f"\n{name}: {deciding.doomed} of {deciding.total} would go\n"
+        for remark in deciding.remarks:
+            yield f"NOTE: {remark}\n"
+        yield f"{retention_table.HEADING}\n"
+        for verdict in shown(deciding):
+            word = verdict.action.upper()
+            yield f"{retention_table.row(word, verdict, verdict.reason)}\n"
+        more = deciding.total - deciding.doomed - KEPT_SHOWN
+        yield f"… and {more} more that stay\n" if more > 0 else ""
+
+    def end(self, total: Total, asks: Sequence[str]) -> str:
+        """Return the sums, and what should be told of the rules."""
+        told = [total.sentence, *(f"NOTE: {remark}" for remark in total.coverage.remarks())]
+        if asks:
+            told.append(f"{ASKS}: {', '.join(asks)}")
+        return "".join(f"\n{line}" for line in told) + "\n"
 
 
 FORMS: Final[Mapping[str, Callable[[], Form]]] = {
     "json": JsonForm,
     "csv": CsvForm,
     "html": HtmlForm,
+    "text": TextForm,
 }
 _STYLE: Final = (
     "body{font:15px/1.5 sans-serif;margin:2rem}table{border-collapse:collapse}"

@@ -87,6 +87,7 @@ class _Run:
         self._repository = parameters.repository
         self._is_limited = parameters.is_limited
         self._tally = Tally.of(run.task.checkpoint)
+        self._resumed = not self._tally.is_empty
         self._shown = 0
         self._refused = 0
 
@@ -180,6 +181,8 @@ class _Run:
             "dry_run": self._snapshot.dry_run,
             "remarks": list(deciding.remarks),
         }
+        if not self._resumed:  # else what rules selected is gone by now
+            result["matched"] = dict(deciding.matched)
         return Succeeded(result=result, unchanged=self._tally.is_empty)
 
     # The table

@@ -8,6 +8,7 @@ from typing import Any
 
 from database.pool import Connection, Record
 from jobservice.domain.retention import VENDOR_TYPE, Approval, RetentionRun
+from jobservice.domain.retention_coverage import Coverage
 from jobservice.store.executions import DISPATCH_CHANNEL
 
 SELECT = """
@@ -222,6 +223,37 @@ async def sum_of(connection: Connection, execution_id: int) -> Sum:
     """Return what the tasks of a run came to."""
     row: Any = await connection.fetchrow(SUM, execution_id)
     return Sum(**row)
+
+
+# Nothing while a task has not told what rules selected: then nobody knows.
+MATCHED = """
+WITH told AS (
+    SELECT result -> 'matched' AS matched FROM jobservice.tasks
+    WHERE execution_id = $1 AND NOT is_plan
+)
+SELECT key AS rule, count(*) AS repositories, sum(value::bigint)::bigint AS selected
+FROM told CROSS JOIN jsonb_each_text(told.matched)
+WHERE NOT EXISTS (SELECT FROM told WHERE matched IS NULL)
+GROUP BY key
+"""
+PLANNED = "SELECT result FROM jobservice.tasks WHERE execution_id = $1 AND is_plan"
+
+
+async def coverage(
+    connection: Connection, execution_id: int, rules: Sequence[str]
+) -> Coverage | None:
+    """Return what a run's rules met; None where that is not known, or not yet."""
+    plan = await connection.fetchval(PLANNED, execution_id)
+    rows = await connection.fetch(MATCHED, execution_id)
+    if plan is None or bool(rows) is not bool(plan["repositories"]):
+        return None
+    return Coverage(
+        rules=rules,
+        covered=plan["repositories"],
+        left_alone=plan["left_out"],
+        repositories={row["rule"]: row["repositories"] for row in rows},
+        selected={row["rule"]: row["selected"] for row in rows},
+    )
 
 
 PREVIOUS = f"""

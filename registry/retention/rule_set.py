@@ -73,6 +73,11 @@ class RuleSet:
         return type(self)(rules=rules, scope=self.scope)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What reports call the rules in use."""
+        return tuple(rule.name for rule in self.rules if not rule.disabled)
+
+    @property
     def deletes_the_rest(self) -> bool:
         """Whether what no rule keeps goes."""
         return any(rule.harbor for rule in self.rules)

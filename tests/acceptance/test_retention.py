@@ -75,8 +75,9 @@ async def test_a_run_that_is_due_asks_deletes_what_is_approved_and_gives_it_back
     file.write_text(POLICY)
     seen = house.run("retention", "preview", "nightly", "--file", str(file))
     assert seen.returncode == 0, seen.stderr
-    assert "2 would go" in seen.stdout
+    assert "nightly/app: 2 of 3 would go" in seen.stdout
     assert "goes: no rule keeps it" in seen.stdout
+    assert "would wait to be approved: deletes 2 of 3 artifacts" in seen.stdout
     saved = house.run("retention", "set", "nightly", str(file), "--every", "1d", "--json")
     assert saved.returncode == 0, saved.stderr
     policy = json.loads(saved.stdout)["id"]
@@ -87,8 +88,11 @@ async def test_a_run_that_is_due_asks_deletes_what_is_approved_and_gives_it_back
         return [one for one in runs if one["transship"]["pending_approval"]]
 
     (run,) = await until(waiting)
-    assert (run["status"], run["trigger"]) == ("Pending", "SCHEDULE")
-    assert run["transship"]["reasons"] == ["deletes 2 of 3 artifacts, more than 50 %"]
+    assert (run["status"], run["trigger"], run["transship"]["reasons"]) == (
+        "Pending",
+        "SCHEDULE",
+        ["deletes 2 of 3 artifacts, more than 50 %"],
+    )
     assert await tags(house, session, "nightly/app") == ["1.0", "1.1", "1.2"]
     approved = house.run("retention", "approve", "nightly")
     assert approved.stdout == f"execution {run['id']} is approved\n", approved.stderr
@@ -125,4 +129,5 @@ async def test_a_command_says_what_is_not_there(house: House, api: Api, tmp_path
     assert "bare" in house.run("retention", "list").stdout
     ran = house.run("retention", "run", "bare", "--dry-run", "--watch")
     assert ran.returncode == 0, ran.stderr
+    assert "0 of 0 repositories are covered by a rule" in ran.stderr
     assert house.run("retention", "delete", "bare").returncode == 0

@@ -46,6 +46,7 @@ PURE = (
     "jobservice/domain/pause.py",
     "jobservice/domain/policy.py",
     "jobservice/domain/retention.py",
+    "jobservice/domain/retention_coverage.py",
     "jobservice/domain/retention_plan.py",
     "jobservice/domain/retention_preview.py",
     "jobservice/domain/retention_table.py",

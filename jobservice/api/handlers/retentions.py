@@ -234,7 +234,7 @@ ROUTES = (
         parameters=ById,
         query=models.PreviewQuery,
         response=dict[str, Any],
-        other_media_types=("text/csv", "text/html"),
+        other_media_types=("text/csv", "text/html", "text/plain"),
         errors=(404,),
     ),
     Route(
@@ -246,7 +246,7 @@ ROUTES = (
         query=models.PreviewQuery,
         body=models.RetentionPolicy,
         response=dict[str, Any],
-        other_media_types=("text/csv", "text/html"),
+        other_media_types=("text/csv", "text/html", "text/plain"),
         errors=(409,),
     ),
     Route(

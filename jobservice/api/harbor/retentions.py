@@ -203,6 +203,7 @@ def _transship(view: View, *, is_waiting: bool) -> models.TransshipRetentionExec
         repositories=found.total,
         failed=found.failed,
         status_text=found.status_text or None,
+        remarks=list(view.remarks),
     )
     if decided is not None:
         shown.approval = decided.approval.value if decided.approval else None

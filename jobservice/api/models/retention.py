@@ -125,7 +125,10 @@ class AnswerRetention(HarborModel):
 
 
 class TransshipRetentionExecution(OwnModel):
-    """What a run decided and did; `reasons` are why somebody has to approve, or had to."""
+    """What a run decided and did; `reasons` are why somebody has to approve, or had to.
+
+    `remarks` are about rules that met nothing; only a run that is asked for alone has them.
+    """
 
     pending_approval: bool
     approval: str | None = None
@@ -146,6 +149,7 @@ class TransshipRetentionExecution(OwnModel):
     deleted_bytes: int | None = None
     refused: int | None = None
     status_text: str | None = None
+    remarks: list[str] = Field(default_factory=list)
 
 
 class RetentionExecution(HarborModel):
@@ -214,4 +218,4 @@ class PreviewQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["json", "csv", "html"] = "json"
+    format: Literal["json", "csv", "html", "text"] = "json"

@@ -10,6 +10,7 @@ import pytest
 from database.pool import Database
 from jobservice import retention_runs, retentions
 from jobservice.domain.execution import ExecutionStatus
+from jobservice.domain.listing import Listing
 from jobservice.errors import (
     NothingToAnswer,
     StillUnderWay,
@@ -60,6 +61,7 @@ async def test_a_run_deletes_what_no_rule_keeps_and_says_why(house: House) -> No
     assert " 1.0 " in gone
     assert gone.endswith("goes: no rule keeps it")
     assert "kept by rule 1: 1st newest of 3" in log
+    assert view.remarks == ()
 
 
 @pytest.mark.usefixtures("working")
@@ -82,6 +84,7 @@ async def test_repositories_that_no_rule_is_about_are_left_alone_and_counted(hou
     policy = await house.policy(rule(repositories="nothing*"))
     view = await house.ended(policy, await house.run(policy))
     assert view.execution.status_text == "0 of 2 repositories are covered by a rule"
+    assert view.remarks == (view.execution.status_text,)
     assert view.execution.total == 0
     assert await house.tags("team/app") == await house.tags("team/other") == ["1"]
 
@@ -90,10 +93,16 @@ async def test_repositories_that_no_rule_is_about_are_left_alone_and_counted(hou
 async def test_a_selector_that_matches_nothing_is_told(house: House) -> None:
     await house.push("1.0")
     await house.push("1.1")
-    policy = await house.policy(rule(tags="1.1"), rule(tags="relaese-*"))
+    policy = await house.policy(rule(tags="1.1"), rule(tags="relaese-*"), rule(repositories="ap"))
     execution = await house.run(policy, dry_run=True)
-    await house.ended(policy, execution)
+    view = await house.ended(policy, execution)
     assert "NOTE: rule 2 selects nothing here" in await house.log(policy, execution)
+    assert view.remarks == (
+        "rule 2 selects nothing in 1 repository",
+        "rule 3 is about 0 of 1 repositories",
+    )
+    (listed,) = (await retention_runs.page(house.database, policy, Listing())).items
+    assert listed.remarks == ()
 
 
 @pytest.mark.usefixtures("working")

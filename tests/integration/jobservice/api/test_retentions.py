@@ -236,10 +236,12 @@ async def test_a_preview_tells_what_would_go_and_why(
 ) -> None:
     await push(local_registry, "1.0", "1.1", "1.2")
     await push(local_registry, "1.0", repository="team/other")
-    identity = await made(admin, project, rule(repositories="app"), cron=NIGHTLY)
+    rules = rule(repositories="app"), rule(repositories="ap")
+    identity = await made(admin, project, *rules, cron=NIGHTLY)
     found = (await admin.get(f"/retentions/{identity}/preview")).json
     assert (found["candidates"], found["doomed"]) == (3, 2)
     assert found["left_alone"] == {"count": 1, "examples": ["team/other"]}
+    assert found["remarks"] == ["rule 2 is about 0 of 2 repositories"]
     (repository,) = found["repositories"]
     told = {one["tags"][0]: (one["action"], one["reason"]) for one in repository["artifacts"]}
     assert told["1.0"] == ("delete", "goes: no rule keeps it")
@@ -254,6 +256,9 @@ async def test_a_preview_tells_what_would_go_and_why(
     page = await admin.get(f"/retentions/{identity}/preview", params={"format": "html"})
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "2 of 3 would go" in page.text
+    table = await admin.get(f"/retentions/{identity}/preview", params={"format": "text"})
+    assert table.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "NOTE: rule 2 is about 0 of 2 repositories" in table.text
     odd = await admin.get(f"/retentions/{identity}/preview", params={"format": "pdf"})
     assert odd.status == 400
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from jobservice.domain.retention_coverage import Coverage
 from jobservice.domain.retention_preview import (
     COLUMNS,
     FORMS,
@@ -30,7 +31,7 @@ ASKS = ("it would take the last tag of team/app",)
 
 def told(form: str, *, policy_id: int | None = 5, repositories: int = 1) -> str:
     """A preview of so many repositories, and one that no rule is about."""
-    teller, total = FORMS[form](), Total()
+    teller, total = FORMS[form](), Total(coverage=Coverage(rules=["rule 1", "rule 2", "rule 3"]))
     pieces = [teller.begin(Head(place="team", decided_at=DAY, policy_id=policy_id))]
     for number in range(repositories):
         total.add(f"team/app{number}", APP)
@@ -44,7 +45,10 @@ def test_json_is_one_object() -> None:
     assert (found["place"], found["policy_id"], found["asks"]) == ("team", 5, list(ASKS))
     assert (found["candidates"], found["doomed"], found["doomed_bytes"]) == (6, 2, 3072)
     assert found["left_alone"] == {"count": 1, "examples": ["team/other"]}
-    assert found["remarks"] == ["rule 2 matches nothing"]
+    assert found["remarks"] == [
+        "rule 2 selects nothing in 2 repositories",
+        "rule 3 is about 0 of 3 repositories",
+    ]
     first, second = found["repositories"]
     assert first["remarks"] == ["rule 2 matches nothing here"]
     assert [one["action"] for one in second["artifacts"]] == ["delete", "keep", "keep"]
@@ -74,13 +78,29 @@ def test_csv_has_a_line_for_each_artifact() -> None:
 def test_the_page_tells_what_goes_and_escapes_what_it_is_told() -> None:
     page = told("html")
     assert "1 of 3 would go, which frees 1.5 KiB" in page
+    assert "<li>rule 3 is about 0 of 2 repositories</li>" in page
     assert "<li>it would take the last tag of team/app</li>" in page
     teller = FORMS["html"]()
     head = teller.begin(Head(place="<script>", decided_at=DAY))
     assert "<script>" not in head
     spoilt = Decided(verdicts=(verdict(1, "v1", reason="<b>"),))
     assert "<b>" not in "".join(teller.repository("team/app", spoilt))
-    assert "<ul>" not in teller.end(Total(repositories=1), ())
+    assert "<ul>" not in teller.end(Total(coverage=Coverage(covered=1)), ())
+
+
+def test_the_text_is_a_table_with_what_is_to_be_told_of_rules_and_guards() -> None:
+    lines = told("text").splitlines()
+    assert lines[0] == "what retention would delete in team, 2026-11-26 03:04:05"
+    assert "team/app0: 1 of 3 would go" in lines
+    assert "NOTE: rule 2 matches nothing here" in lines
+    assert [line.split()[0] for line in lines if "sha256:" in line] == ["DELETE", "KEEP", "KEEP"]
+    assert lines[-4].startswith("1 of 3 would go from 1 repositories, which frees 1.5 KiB at most")
+    assert lines[-3:] == [
+        "NOTE: rule 2 selects nothing in 1 repository",
+        "NOTE: rule 3 is about 0 of 2 repositories",
+        "A scheduled run would wait to be approved: it would take the last tag of team/app",
+    ]
+    assert "wait to be approved" not in FORMS["text"]().end(Total(), ())
 
 
 def test_a_digest_with_ten_thousand_tags_takes_one_line_of_the_page() -> None:
@@ -93,14 +113,14 @@ def test_of_what_stays_the_first_are_listed(form: str) -> None:
     kept = Decided(verdicts=tuple(verdict(n, f"t{n}", goes=False) for n in range(KEPT_SHOWN + 9)))
     text = "".join(FORMS[form]().repository("team/app", kept))
     assert text.count("because") == KEPT_SHOWN
-    assert ("and 9 more that stay" in text) == (form == "html")
+    assert ("and 9 more that stay" in text) == (form in {"html", "text"})
 
 
 def test_repositories_that_no_rule_is_about_are_counted_and_the_first_named() -> None:
     total = Total()
     for number in range(LEFT_ALONE_SHOWN + 5):
         total.leave(f"team/{number}")
-    assert (total.left_alone, len(total.left_alone_named)) == (
+    assert (total.coverage.left_alone, len(total.left_alone_named)) == (
         LEFT_ALONE_SHOWN + 5,
         LEFT_ALONE_SHOWN,
     )
