@@ -13,7 +13,9 @@ from database.pool import Connection, Database
 from jobservice.domain.listing import Equals, Listing, Rows
 from jobservice.errors import InvalidRequest, NameTaken, NotFound
 from jobservice.store import immutable_rules as rule_rows
+from registry import immutable_reach
 from registry.immutability import ImmutableRule
+from registry.immutable_reach import Reach
 from registry.metadata import immutable_rules
 
 WHAT: Final = "immutable tag rule"
@@ -38,6 +40,13 @@ class ImmutableRules:
         async with self.database.connection() as connection:
             found = await projects.get(connection, project)
             return await _get(connection, found, rule_id)
+
+    async def reach(self, project: str | int, rule_id: int) -> Reach:
+        """Return what a rule takes of what is there; raise NotFound."""
+        async with self.database.connection() as connection:
+            found = await projects.get(connection, project)
+            rule = await _get(connection, found, rule_id)
+            return await immutable_reach.reach(connection, found.id, rule)
 
     async def create(self, project: str | int, rule: ImmutableRule) -> int:
         """Add a rule and return its id; raise NameTaken, InvalidRequest."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
@@ -150,4 +150,13 @@ class ContentStore(ContentSource, Protocol):
 
     async def delete_tag(self, tag: str) -> None:
         """Remove one tag and nothing else; raise NotFound or Unsupported."""
+        ...
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """A store that knows beforehand what it would refuse; what it says when it writes counts."""
+
+    async def want_tags(self, digest: Digest, wanted: Sequence[str]) -> None:
+        """Raise what putting these tags to a manifest would raise now, for all that is known."""
         ...

@@ -157,6 +157,14 @@ class LocalRepository(RepositoryReader):
         await self._database.run(work)
         return accepted
 
+    async def want_tags(self, digest: Digest, wanted: Sequence[str]) -> None:
+        """Raise ImmutableTag where a tag may not move to a manifest; `put_manifest` asks again."""
+        async with self._database.connection() as connection:
+            kept = await self._immutable(connection, wanted)
+            moving = await tags.moving(connection, self._name, list(kept), to=digest)
+        if moving:
+            raise immutability.not_moved(self._name, {tag: kept[tag] for tag in moving})
+
     # Deleting
 
     async def delete_manifest(self, digest: Digest) -> None:

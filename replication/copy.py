@@ -8,7 +8,9 @@ tag at once is enough. A `subject` is never followed upwards: it need not exist.
 
 from __future__ import annotations
 
-from protocol.content import ContentSource, ContentStore, RawManifest
+from collections.abc import Sequence
+
+from protocol.content import ContentSource, ContentStore, Foretelling, RawManifest
 from protocol.descriptor import Descriptor
 from protocol.errors import Denied, NotFound, Rejected, Unauthorized, Unsupported
 from replication import companions, fanout
@@ -58,6 +60,7 @@ class _ArtifactCopy:
         root: RawManifest | None,
     ) -> None:
         self._source = source
+        self._destination = destination
         self._context = context
         self._tally = tally
         self._transfer = tally.transfer
@@ -67,6 +70,7 @@ class _ArtifactCopy:
     async def run(self) -> None:
         """Copy whatever is missing."""
         standing, missing = await self._look()
+        await self._want_tags(missing)
         if standing is None:
             await self._copy_root()
             return
@@ -112,6 +116,16 @@ class _ArtifactCopy:
         if standing:
             return standing[0], tuple(missing)
         return await self._nodes.resolve_destination(str(transfer.digest)), tuple(missing)
+
+    async def _want_tags(self, tags: Sequence[str]) -> None:
+        """Raise CopyFailed, before a byte is moved, where a store knows that it refuses a tag."""
+        destination = self._destination
+        if not tags or not isinstance(destination, Foretelling):
+            return
+        name = f"{destination.repository}:{','.join(tags)}"
+        with failing(Side.DESTINATION, "writing manifest", name):
+            async with self._context.limits.destination:
+                await destination.want_tags(self._transfer.digest, tags)
 
     async def _bring_company(self) -> None:
         """Bring what refers to a root that is there already, and its companions."""

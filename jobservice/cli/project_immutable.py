@@ -71,15 +71,28 @@ def add(
         "scope_selectors": {"repository": [where]},
     }
 
-    async def ask() -> str:
+    async def ask() -> Json:
         async with api_client.connected() as client:
-            return await client.create(_path(project), body)
+            identity = int(await client.create(_path(project), body))
+            reach: Json = await client.get(f"{_path(project, identity)}/reach")
+            return {"id": identity, "reach": reach}
 
-    identity = asyncio.run(ask())
+    made = asyncio.run(ask())
     if as_json:
-        printing.as_json({"id": int(identity)})
+        printing.as_json(made)
     else:
-        printing.line(f"project {project} has the immutable tag rule {identity}")
+        printing.line(f"project {project} has the immutable tag rule {made['id']}")
+        printing.line(_reached(made["reach"]))
+
+
+def _reached(reach: Json) -> str:
+    """Say what a rule takes at the moment; one that takes nothing may be a typo."""
+    of_all = f"{reach['repositories']} of {reach['repositories_in_all']} repositories"
+    if not reach["repositories"]:
+        return f"NOTE: it takes nothing at the moment: it is in force in {of_all}"
+    if not reach["tags"]:
+        return f"NOTE: it takes nothing at the moment: no tag in {of_all}"
+    return f"it takes {reach['tags']} tags in {of_all} at the moment"
 
 
 def _selector(decoration: str, pattern: str) -> Json:

@@ -40,6 +40,21 @@ async def page_with_digests(
     return [(row["name"], digests.decode(row["digest"])) for row in rows]
 
 
+MOVING = """
+SELECT t.name FROM registry.repositories r JOIN registry.tags t ON t.repository_id = r.id
+JOIN registry.manifests m ON m.id = t.manifest_id
+WHERE r.name = $1 AND t.name = ANY($2) AND m.digest <> $3 ORDER BY t.name
+"""
+
+
+async def moving(
+    connection: Connection, repository: str, names: Sequence[str], *, to: Digest
+) -> Sequence[str]:
+    """Return those of the tags that lead to another manifest."""
+    rows = await connection.fetch(MOVING, repository, list(names), digests.encode(to))
+    return [row["name"] for row in rows]
+
+
 STANDING = """
 SELECT r.name AS repository, registry.digest_text(m.digest) AS digest,
        ARRAY(SELECT t.name FROM registry.tags t

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from jobservice.api import answering, listing
 from jobservice.api.harbor import immutable as harbor
 from jobservice.api.harbor import projects
 from jobservice.api.models import immutable as models
-from jobservice.api.models.base import Nothing
+from jobservice.api.models.base import Nothing, OwnQuery
 from jobservice.api.models.project import ProjectPath
 from jobservice.api.querying import FieldType
 from jobservice.api.router import API_ROOT, Call, Route
@@ -37,6 +38,12 @@ async def create_rule(call: Call[ProjectPath, Nothing, models.ImmutableRule]) ->
     made = await call.services.immutable_rules.create(_project(call), wanted)
     call.ignored += harbor.ignored(call.body)
     return answering.created(call, made)
+
+
+async def show_reach(call: Call[models.ImmutableRulePath, OwnQuery, Nothing]) -> web.Response:
+    """Show how much a rule takes of what is there, or would if it were not disabled."""
+    found = await call.services.immutable_rules.reach(_project(call), _rule(call))
+    return answering.json(models.ImmutableReach(**asdict(found)))
 
 
 async def update_rule(
@@ -104,6 +111,17 @@ ROUTES = (
         body=models.ImmutableRule,
         errors=(404, 409),
         event=Event.UPDATE_IMMUTABLE_RULE,
+    ),
+    Route(
+        method="GET",
+        path=f"{ONE}/reach",
+        handler=show_reach,
+        operation_id="getImmuRuleReach",
+        tag=TAG,
+        parameters=models.ImmutableRulePath,
+        query=OwnQuery,
+        response=models.ImmutableReach,
+        errors=(404,),
     ),
     Route(
         method="DELETE",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from jobservice.api.models.base import HarborModel, Id, LinkedPaging
 from jobservice.api.models.project import ProjectPath
@@ -30,6 +30,14 @@ class ImmutableRule(HarborModel):
     params: dict[str, dict[str, Any]] | None = None
     tag_selectors: list[ImmutableSelector] | None = None
     scope_selectors: dict[str, list[ImmutableSelector]] | None = None
+
+
+class ImmutableReach(BaseModel):
+    """How many tags a rule takes, in how many repositories it is in force, of how many in all."""
+
+    tags: int
+    repositories: int
+    repositories_in_all: int
 
 
 class ImmutableRuleListQuery(LinkedPaging):

@@ -17,6 +17,8 @@ from jobservice.domain.endpoint import LOCAL_ID
 from jobservice.domain.execution import ExecutionStatus
 from jobservice.domain.policy import PolicySnapshot, SnapshotEndpoint
 from jobservice.domain.task import TaskStatus
+from protocol.descriptor import Descriptor
+from protocol.digest import Digest
 from protocol.errors import NotFound
 from protocol.transport import Transport
 from registry.immutability import ImmutableRule
@@ -162,7 +164,7 @@ async def keep_tags(database: Database) -> None:
         await immutable_rules.create(connection, project.id, rule)
 
 
-async def test_a_copy_onto_an_immutable_tag_fails_for_good_at_its_first_try(
+async def test_a_copy_onto_an_immutable_tag_fails_for_good_before_it_moves_anything(
     house: House, registry: Registry
 ) -> None:
     source = house.source.repository("team/app")
@@ -183,3 +185,6 @@ async def test_a_copy_onto_an_immutable_tag_fails_for_good_at_its_first_try(
     here = registry.repository("team/app", SYSTEM)
     assert (await here.resolve("1.0")).digest == kept.digest
     assert (await here.resolve("2.0")).digest == new.digest
+    refused = b"another layer"
+    blob = Descriptor(media_type="", digest=Digest.of(refused), size_bytes=len(refused))
+    assert not await here.has_blob(blob)

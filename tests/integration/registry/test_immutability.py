@@ -250,3 +250,22 @@ async def test_a_first_push_into_a_new_repository_is_bound_as_well(
     other = steps.index([], annotations={"another": "one"})
     assert (await steps.put_manifest(client, empty, "v1", "library/new")).status == 201
     assert (await steps.put_manifest(client, other, "v1", "library/new")).status == 412
+
+
+async def test_who_asks_beforehand_hears_what_a_push_would(
+    client: Client, add_rule: AddRule, registry: Registry
+) -> None:
+    await add_rule("v*")
+    first = await steps.push_image(client, "v1", annotations={"number": "1"})
+    await steps.push_image(client, "latest", annotations={"number": "1"})
+    other = await steps.push_image(client, annotations={"number": "2"})
+    repository = registry.repository(steps.REPOSITORY, SYSTEM)
+    with pytest.raises(ImmutableTag) as beforehand:
+        await repository.want_tags(Digest.of(other), ["v1", "v2", "latest"])
+    refused = await steps.put_manifest(client, other, "v1")
+    assert [error["message"] for error in refused.json["errors"]] == [
+        fault.message for fault in beforehand.value.faults
+    ]
+    await repository.want_tags(Digest.of(first), ["v1"])
+    await repository.want_tags(Digest.of(other), ["v2", "latest"])
+    await registry.repository("library/new", SYSTEM).want_tags(Digest.of(other), ["v1"])

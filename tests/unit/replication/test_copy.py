@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from replication.errors import CopyFailed
 from replication.transfer import Outcome, Transfer, TransferReport
 from tests.fakes.copying import Rig, platform_index
 from tests.fakes.registry.content import as_json
-from tests.fakes.stores import MemoryRegistry, refusal
+from tests.fakes.stores import MemoryRegistry, MemoryStore, refusal
 
 
 @pytest.fixture
@@ -330,3 +331,38 @@ async def test_a_child_lost_at_the_destination_is_pushed_again(rig: Rig) -> None
     await rig.copy(root, "v2", fresh=False)
     rig.assert_same(image, root)
     assert rig.there.tags["v2"] == str(root.digest)
+
+
+class _Foretelling(MemoryStore):
+    """A store that knows of some tags that it refuses to move."""
+
+    kept: tuple[str, ...] = ("v1",)
+
+    async def want_tags(self, digest: Digest, wanted: Sequence[str]) -> None:
+        if kept := [tag for tag in wanted if tag in self.kept]:
+            raise refusal(Denied, 412, "DENIED", f"{kept} stays, and not for {digest}")
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_what_a_store_knows_it_will_refuse_is_not_moved(rig: Rig, *, fresh: bool) -> None:
+    root = rig.here.put_image("v1", layers=(b"one",))
+    transfer = Transfer(
+        source_repository="app",
+        destination_repository="mirror/app",
+        digest=root.digest,
+        tags=("v1", "v2"),
+        fresh=fresh,
+    )
+    store = _Foretelling(rig.destination, "mirror/app")
+    with pytest.raises(CopyFailed, match=r"writing manifest mirror/app:v1,v2 .*'v1'\] stays"):
+        await copy_transfer(
+            transfer, source=rig.source.store("app"), destination=store, context=rig.context
+        )
+    assert (rig.source.requests["read blob"], rig.destination.written) == (0, [])
+    await copy_transfer(
+        replace(transfer, tags=("v2",)),
+        source=rig.source.store("app"),
+        destination=store,
+        context=rig.context,
+    )
+    assert rig.there.tags == {"v2": str(root.digest)}

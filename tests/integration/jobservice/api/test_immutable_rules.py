@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from access.identity import SYSTEM
 from database.pool import Database
 from registry.metadata import immutable_rules
+from registry.service import Registry
+from tests.integration.jobservice import images
 from tests.integration.jobservice.api.caller import Answer, Caller
 
 PATH = "/projects/library/immutabletagrules"
@@ -55,6 +58,28 @@ async def test_what_is_read_and_written_back_changes_nothing(admin: Caller) -> N
     assert shown["disabled"] is True
     assert (await admin.put(f"{PATH}/{number}", shown)).status == 200
     assert (await admin.get(PATH)).json == [shown]
+
+
+async def test_a_rule_tells_what_it_takes_and_one_that_takes_nothing_is_seen(
+    admin: Caller, local_registry: Registry
+) -> None:
+    for repository in ("library/app", "library/tool"):
+        await local_registry.prepare(repository)
+        for tag in ("v1", "v2", "latest"):
+            await images.push(local_registry.repository(repository, SYSTEM), tag, b"layer")
+    for rule_, tags, repositories in (
+        (rule("v*"), 4, 2),
+        (rule("v*", "ap"), 0, 0),
+        (rule("relaese", "app", disabled=True), 0, 1),
+        (rule("late*", "app", disabled=True), 1, 1),
+    ):
+        number = await made(admin, rule_)
+        assert (await admin.get(f"{PATH}/{number}/reach")).json == {
+            "tags": tags,
+            "repositories": repositories,
+            "repositories_in_all": 2,
+        }
+    assert (await admin.get(f"{PATH}/4711/reach")).status == 404
 
 
 async def test_a_project_is_meant_by_its_id_as_well(admin: Caller) -> None:
