@@ -203,11 +203,15 @@ class LocalRepository(RepositoryReader):
         await self.require(Action.DELETE)
         await self._admission.want_change("delete", self._name)
         names.check_tag(tag)
-        async with self._database.transaction() as connection:
+
+        async def work(connection: pool.Connection) -> bool:
             deleted = await tags.delete(connection, self._name, tag, by=self._principal.username)
             if deleted and (kept := await self._immutable(connection, [tag])):
                 raise immutability.not_deleted(self._name, kept)
-        if not deleted:
+            return deleted
+
+        # Who collects a signature has its row of the queue and wants this tag: a deadlock.
+        if not await self._database.run(work):
             raise self._refuse(
                 "MANIFEST_UNKNOWN", f"tag {tag} is not in {self._name}", "delete tag"
             )

@@ -18,6 +18,10 @@ OURS: Final = "transship"
 RELEASE_NOW: Final = "release_now"
 WORDS_KEPT: Final = 3
 AFTER_WINDOW: Final = "after_window"
+FOR_GOOD: Final = (
+    "; the window was not waited for: what is freed cannot be put back, and a database of before "
+    "that is restored without a backup's objects misses it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +162,8 @@ class Account:
             return f"{text}, {self.collected_bytes} bytes"
         waiting = (self.reclaimable or {}).get(AFTER_WINDOW, {}).get("bytes", 0)
         later = f"; {waiting} more wait for their window" if waiting else ""
-        return f"{text}, {self.freed_bytes} bytes freed{later}"
+        lost = FOR_GOOD if asked.release_now and self.objects else ""
+        return f"{text}, {self.freed_bytes} bytes freed{later}{lost}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

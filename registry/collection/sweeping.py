@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from database.pool import Database
+from database.pool import Connection, Database
 from registry.metadata import deleted, tombstones
 from registry.storage.driver import Storage
 
@@ -42,11 +42,14 @@ async def sweep(
     undeleted = await storage.delete([one.stored for one in released])
     refused = {one.stored for one in undeleted}
     gone = [one for one in released if one.stored not in refused]
-    async with database.transaction() as connection:
+
+    async def settle(connection: Connection) -> None:
         await tombstones.forget(connection, [one.stored for one in gone])
         await tombstones.fail(
             connection, [one.stored for one in undeleted], [one.words for one in undeleted]
         )
+
+    await database.run(settle)
     return Swept(
         objects=len(gone),
         bytes=sum(one.size_bytes for one in gone),

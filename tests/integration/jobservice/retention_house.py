@@ -211,7 +211,10 @@ class House:
             registry = Registry(database, self.registry.storage)
             registries = Registries(database, cast("Connector", self.connector))
             return catalogue.build(
-                database, registries, places=Places(database, registry, registries)
+                database,
+                registries,
+                places=Places(database, registry, registries),
+                registry=registry,
             )
 
         async with working_at(self.dsn, self.redis_dsn, job_types):

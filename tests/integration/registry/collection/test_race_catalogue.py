@@ -16,6 +16,7 @@ from database.pool import Connection
 from protocol.content import RawManifest
 from protocol.descriptor import Descriptor
 from protocol.digest import Digest
+from protocol.errors import NotFound
 from registry import accepting, contents
 from registry.accepting import Push
 from registry.collection import reviewing, sweeping
@@ -296,3 +297,23 @@ async def test_17_a_review_that_is_held_up_holds_up_no_other(yard: Yard) -> None
         assert (second.links, first.done()) == (1, False)
     assert (await first).links == 1
     assert await yard.values("SELECT count FROM registry.collected WHERE name = 'links'") == [2]
+
+
+async def test_a_tag_that_a_collection_takes_meanwhile_is_not_there_to_be_deleted(
+    yard: Yard,
+) -> None:
+    subject = await yard.image("subject", "latest")
+    signature = await yard.image("signature", f"sha256-{steps.digest(subject)[7:]}.sig")
+    await yard.repository.delete_manifest(Digest.of(subject))
+    await yard.age()
+    tag = f"sha256-{steps.digest(subject)[7:]}.sig"
+    async with yard.database.transaction() as collecting:
+        due = await taken(collecting, Kind.MANIFEST)
+        task = await begun(yard.database, yard.repository.delete_tag(tag))
+        # It has the tag and wants the queue; the collection has the queue and wants the tag.
+        await collection_manifests.delete(
+            collecting, [one.object_id for one in due], by="", reason="subject_deleted"
+        )
+    with pytest.raises(NotFound):
+        await task
+    assert steps.digest(signature) not in await yard.manifests()
