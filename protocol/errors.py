@@ -2,6 +2,7 @@
 
 ProtocolError
 ├── InvalidInput                 what was written down is wrong; nothing was sent
+│   ├── InvalidConfig
 │   ├── InvalidDigest
 │   ├── InvalidReference
 │   ├── InvalidManifest
@@ -50,6 +51,10 @@ class InvalidReference(InvalidInput):
 
 class InvalidManifest(InvalidInput):
     """Bytes that are no manifest: not JSON, not an object, wrong types, too deep."""
+
+
+class InvalidConfig(InvalidInput):
+    """Bytes that are no config of an image; the text is what follows "its config"."""
 
 
 class InvalidPattern(InvalidInput):

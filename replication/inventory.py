@@ -240,6 +240,8 @@ def untold(rules: RuleSet, info: AdapterInfo) -> Iterator[str]:
         Fact.PUSH_TIME: info.tells_push_time,
         Fact.PULL_TIME: info.tells_pull_time,
         Fact.LABELS: False,
+        Fact.PLATFORM: False,
+        Fact.PUSHER: False,
     }
     for rule, facts in rules.facts():
         for fact in sorted(facts):

@@ -15,7 +15,7 @@ from jobservice.errors import PlaceGone
 from jobservice.jobs.retention_decided import Decided
 from jobservice.jobs.retention_place import Fate, Record
 from protocol.digest import Digest
-from registry import retiring
+from registry import inspecting, retiring
 from registry.admission import READ_ONLY_MESSAGE
 from registry.metadata import repositories, retention_snapshot
 from registry.retention.deciding import Decider
@@ -57,7 +57,9 @@ class LocalPlace:
         """Apply the rules to what is there now."""
         rules = self._rules(repository)
         decider = Decider(rules, now=datetime.now(UTC))
-        pages = retention_snapshot.pages(self._database, repository, rules.needed)
+        if rules.asks_configs:
+            await inspecting.inspect(self._database, self._registry.storage, repository)
+        pages = retention_snapshot.pages(self._database, repository, rules)
         async with aclosing(pages):
             async for artifacts in pages:
                 decider.take(artifacts)

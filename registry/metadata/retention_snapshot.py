@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Final
 
@@ -18,11 +17,12 @@ from registry.immutability import ImmutableRule
 from registry.metadata import digests, immutable_rules, retention_details
 from registry.retention import expiry, trial
 from registry.retention.artifact import Artifact, Tag
-from registry.retention.criterion import Fact
+from registry.retention.rule_set import RuleSet
 
 ARTIFACTS: Final = 256
 TAGS_EACH: Final = 128
 MORE_TAGS: Final = 5000
+NOTHING: Final = RuleSet()
 ANNOTATIONS: Final = (expiry.AT, *expiry.AFTER, trial.CREATED)
 _ANNOTATION_LENGTH: Final = 100
 _INDEXES: Final = ", ".join(f"'{one}'" for one in sorted(media_types.INDEXES))
@@ -72,12 +72,12 @@ FROM (
 
 
 async def pages(
-    database: Database, repository: str, facts: AbstractSet[Fact] = frozenset()
+    database: Database, repository: str, asked: RuleSet = NOTHING
 ) -> AsyncGenerator[Sequence[Artifact], None]:
     """Yield a repository's artifacts in the order of their ids, nothing if it is not there.
 
-    One with many tags comes in pieces that follow one another. `facts` are what rules ask for:
-    what costs something is looked up only then.
+    One with many tags comes in pieces that follow one another. What costs something is looked up
+    only where rules ask for it.
     """
     async with database.transaction(isolation="repeatable_read", readonly=True) as connection:
         bound = await immutable_rules.binding(connection, repository)
@@ -87,7 +87,7 @@ async def pages(
         reading = _Reading(connection, bound.repository_id, rules)
         async with aclosing(reading.pages()) as found:
             async for page in found:
-                yield await retention_details.add(reading.fetch, page, facts)
+                yield await retention_details.add(reading.fetch, page, asked)
 
 
 class _Reading:

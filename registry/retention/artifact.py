@@ -39,9 +39,10 @@ class Artifact:
 
     `pushed_at` is None where a registry cannot tell; then a rule that asks for it is refused.
     `parents` are ids of the indexes of its repository that name it, `subject` is the digest it
-    refers to. `size_bytes` is what it weighs itself: manifest, config and layers. `labels` are
-    names that people gave it, None where nobody looked. `held` says what forbids to delete it, or
-    is empty.
+    refers to. `size_bytes` is what it weighs itself: manifest, config and layers. `annotations`
+    are what it says of itself. `labels` are names that people gave it, `platforms` what it is for
+    (os/architecture[/variant]); those and `pushed_by` are None where nobody looked. `held` says
+    what forbids to delete it, or is empty.
     """
 
     id: int
@@ -56,6 +57,8 @@ class Artifact:
     config_media_type: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     labels: frozenset[str] | None = None
+    platforms: Sequence[str] | None = None
+    pushed_by: str | None = None
     parents: Sequence[int] = ()
     subject: str | None = None
     held: str = ""

@@ -30,6 +30,8 @@ class Fact(StrEnum):
     ANNOTATIONS = "annotations"
     SIZE = "size"
     LABELS = "labels"
+    PLATFORM = "platform"
+    PUSHER = "pusher"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from registry import selecting
 from registry.retention import condition
-from registry.retention.condition import Condition, Labelled
+from registry.retention.condition import Condition, Decoration, Labelled
 from registry.selecting import Selector, Subject
 
 SELECTORS_LIMIT: Final = 100
@@ -60,9 +60,25 @@ def selector_problems(said: object, subject: Subject, place: str) -> Iterator[st
         if not isinstance(one, dict):
             yield f"{where}: is not an object"
         elif one.get("kind") == condition.LABEL and subject is Subject.TAG:
-            yield from condition.label_problems(one, where)
+            yield from _label_problems(one, where)
         else:
             yield from selecting.problems(one, subject, place=where)
+
+
+def _label_problems(said: Mapping[str, Any], place: str) -> Iterator[str]:
+    decoration, pattern = said.get("decoration"), said.get("pattern")
+    if decoration not in [*Decoration]:
+        shown = f"{str(decoration)[:80]!r} is not known" if decoration else "is missing"
+        yield f"{place}.decoration: {shown}; it is {' or '.join(Decoration)}"
+    if not isinstance(pattern, str) or not pattern:
+        yield f"{place}.pattern: is missing; it is names of labels, separated by commas"
+    elif any(not name or name != name.strip() for name in pattern.split(",")):
+        yield (
+            f"{place}.pattern: {pattern[:80]!r} has an empty name, or one that begins or ends with"
+            " a space"
+        )
+    if said.get("extras"):
+        yield f"{place}.extras: a selector by labels has none"
 
 
 def number_problems(place: str, value: object, least: int, most: int) -> Iterator[str]:

@@ -96,7 +96,7 @@ class Judge:
 
     def _meets_conditions(self, unit: Unit) -> bool:
         try:
-            return all(one.takes(unit) for one in self.rule.conditions)
+            return all(one.takes(unit.artifact) for one in self.rule.conditions)
         except UnknownFact as error:
             raise UnknownFact(f"{self.rule.name} {error}") from None
 

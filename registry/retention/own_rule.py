@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from registry.retention import condition, criterion
+from registry.retention import condition, condition_fields, criterion
 from registry.retention.artifact import Type
 from registry.retention.criterion import (
     Always,
@@ -36,6 +36,7 @@ _FIELDS: Final = (
     "tags",
     "tag_state",
     "types",
+    *condition_fields.FIELDS,
     "when",
     "unless",
     "override_immutable",
@@ -68,6 +69,7 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         "tags": tags.to_json(),
         "tag_state": tag_state.value,
         "types": sorted(one.value for one in types),
+        **condition_fields.to_json(said),
         **({_CONDITION[action]: merged} if merged else {}),
         "override_immutable": said.get("override_immutable", False),
     }
@@ -80,7 +82,7 @@ def read(said: Mapping[str, Any], number: int) -> Rule:
         tags=tags.names,
         tag_state=tag_state,
         types=types,
-        conditions=tags.conditions,
+        conditions=(*tags.conditions, *condition_fields.read(said, action)),
         criteria=criteria or ((Always(),) if action is Action.KEEP else ()),
         override_immutable=written["override_immutable"],
         said=written,
@@ -121,6 +123,7 @@ def problems(said: object, place: str) -> Iterator[str]:
             yield from _selector_problems(said[name], f"{place}.{name}")
     yield from _types_problems(said, f"{place}.types")
     yield from _state_problems(said, f"{place}.tag_state")
+    yield from condition_fields.problems(said, place)
     action = next((one for one in Action if one == said.get("action")), None)
     if action is None:
         shown = str(said.get("action"))[:80]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from registry.retention import criterion, harbor_rule, own_rule
+from registry.retention.condition import Annotated
 from registry.retention.criterion import Always, Fact, SizeWithin
 from registry.retention.errors import InvalidRules
 from registry.retention.rule import Action, Rule, TagState
@@ -83,9 +84,26 @@ class RuleSet:
         return any(rule.harbor for rule in self.rules)
 
     @property
+    def annotations(self) -> frozenset[str]:
+        """The keys that conditions ask for."""
+        return frozenset(
+            expression.key
+            for rule in self.rules
+            if not rule.disabled
+            for one in rule.conditions
+            if isinstance(one, Annotated)
+            for expression in one.expressions
+        )
+
+    @property
     def needed(self) -> AbstractSet[Fact]:
         """What has to be known of artifacts to follow all rules in use."""
         return frozenset[Fact]().union(*(facts for _, facts in self.facts()))
+
+    @property
+    def asks_configs(self) -> bool:
+        """Whether they ask for what the configs of images say, too."""
+        return not self.needed.isdisjoint({Fact.ANNOTATIONS, Fact.PLATFORM})
 
     def facts(self) -> Iterator[tuple[Rule, AbstractSet[Fact]]]:
         """Yield the rules in use, and what has to be known of artifacts to follow them."""

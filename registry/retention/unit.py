@@ -19,11 +19,11 @@ class Unit:
 
     def __init__(self, artifact: Artifact, number: int) -> None:
         self.number = number
+        self.artifact = artifact
         self.id: int = artifact.id
         self.type: Type = artifact.type
         self.size_bytes: int = artifact.size_bytes
         self.annotations: Mapping[str, str] = artifact.annotations
-        self.labels: frozenset[str] | None = artifact.labels
         self.pushed = self.active = _seconds(artifact.pushed_at)
         self.immutable = ""
         self.immutable_tag = NO_TAG

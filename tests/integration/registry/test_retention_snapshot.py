@@ -16,15 +16,16 @@ from registry.immutability import ImmutableRule
 from registry.metadata import immutable_rules, retention_snapshot
 from registry.retention import expiry
 from registry.retention.artifact import Artifact, Type
-from registry.retention.criterion import Fact
 from registry.retention.deciding import Decider
 from registry.retention.decision import Fate
+from registry.retention.rule_set import RuleSet
 from registry.selecting import Decoration, Selector
 from registry.service import Registry
 from tests.integration.registry import steps
 from tests.integration.registry.conftest import Client
 from tests.unit.registry.retention.examples import delete, harbor, rules
 
+LABELLED = {"kind": "label", "decoration": "withLabels", "pattern": "stable"}
 USED = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -33,11 +34,13 @@ async def _repository(registry: Registry) -> None:
     await registry.prepare(steps.REPOSITORY)
 
 
-async def read(database: Database, facts: frozenset[Fact] = frozenset()) -> dict[str, Artifact]:
+async def read(
+    database: Database, asked: RuleSet = retention_snapshot.NOTHING
+) -> dict[str, Artifact]:
     """What the pages hold, by digest; pieces of one artifact are put together."""
     found: dict[str, Artifact] = {}
     ids = [0]
-    async for page in retention_snapshot.pages(database, steps.REPOSITORY, facts):
+    async for page in retention_snapshot.pages(database, steps.REPOSITORY, asked):
         for one in page:
             ids.append(one.id)
             before = found[one.digest].tags if one.digest in found else ()
@@ -153,7 +156,7 @@ async def test_labels_are_looked_up_where_a_rule_asks_for_them(
         " JOIN registry.tags t ON t.manifest_id = m.id WHERE t.name = 'v1'",
     )
     assert [one.labels for one in (await read(database)).values()] == [None, None]
-    found = await read(database, frozenset({Fact.LABELS}))
+    found = await read(database, rules(harbor("always", None, LABELLED)))
     assert found[stable].labels == frozenset({"stable", "lts"})
     assert found[bare].labels == frozenset()
 

@@ -201,6 +201,15 @@ def test_rules_that_ask_for_what_a_kind_does_not_tell_are_named() -> None:
     assert list(inventory.untold(asked, telling)) == []
 
 
+def test_who_pushed_and_platforms_are_asked_of_this_registry_alone() -> None:
+    asked = rules(delete("x", pushed_by=["ci"], platforms=["linux/*"]))
+    info = AdapterInfo(kind="harbor", description="", tells_push_time=True, tells_pull_time=True)
+    assert [one.partition(",")[0] for one in inventory.untold(asked, info)] == [
+        "transship rule 1 asks for the platform",
+        "transship rule 1 asks for the pusher",
+    ]
+
+
 def test_labels_are_asked_of_this_registry_alone() -> None:
     labelled = {"kind": "label", "decoration": "withLabels", "pattern": "stable"}
     asked = rules({"action": "keep", "tags": [labelled]})

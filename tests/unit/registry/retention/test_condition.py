@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,3 +156,139 @@ def test_a_keep_rule_covers_a_delete_rule_that_asks_for_the_same_labels() -> Non
     doomed["tags"].append(labelled("x"))
     (wrong,) = problems(None, [doomed, asking])
     assert "deletes nothing" in wrong
+
+
+def test_annotations_are_asked_for() -> None:
+    artifacts = [
+        artifact(1, "v1", annotations={"stage": "dev", "team": "a"}),
+        artifact(2, "v2", annotations={"stage": "prod"}),
+        artifact(3, "v3"),
+    ]
+    assert staying(decided(artifacts, delete(annotations=["stage=dev"]))) == {2, 3}
+    assert staying(decided(artifacts, delete(annotations=["stage", "!team"]))) == {1, 3}
+    assert staying(decided(artifacts, delete(annotations=["stage!=prod"]))) == {2}
+
+
+ON_TWO = ["linux/amd64", "linux/arm64/v8"]
+
+
+def test_a_keep_rule_takes_what_is_for_a_platform_a_delete_rule_what_is_for_no_other() -> None:
+    artifacts = [
+        artifact(1, "both", platforms=ON_TWO),
+        artifact(2, "arm", platforms=["linux/arm64/v8"]),
+        artifact(3, "amd", platforms=["linux/amd64"]),
+        artifact(4, "chart", platforms=[]),
+    ]
+    assert staying(decided(artifacts, delete(platforms=["linux/arm64"]))) == {1, 3, 4}
+    assert staying(decided(artifacts, delete(platforms=["linux/*"]))) == {4}
+    assert staying(decided(artifacts, delete(platforms=["linux/arm64/v8", "*/amd64"]))) == {4}
+    assert staying(decided(artifacts, delete(platforms=["linux/arm64/v7"]))) == {1, 2, 3, 4}
+    kept = keep(platforms=["linux/arm64"])
+    assert staying(decided(artifacts, kept, delete(unless={"pulled_within_days": 0}))) >= {1, 2}
+    everything = delete("**", types=["image"])
+    assert staying(decided(artifacts, kept, everything)) == {1, 2}
+
+
+def test_who_pushed_it_is_asked_for() -> None:
+    artifacts = [
+        artifact(1, "v1", pushed_by="robot$ci+build"),
+        artifact(2, "v2", pushed_by="alice"),
+        artifact(3, "v3", pushed_by=""),
+    ]
+    assert staying(decided(artifacts, delete(pushed_by=["robot$*"]))) == {2, 3}
+    assert staying(decided(artifacts, delete(pushed_by=["bob", "alice"]))) == {1, 3}
+
+
+def test_what_it_weighs_is_asked_for() -> None:
+    artifacts = [replace(artifact(n, f"v{n}"), size_bytes=n * 10) for n in range(1, 5)]
+    assert staying(decided(artifacts, delete(larger_than_bytes=20))) == {1, 2}
+    assert staying(decided(artifacts, delete(smaller_than_bytes=20))) == {2, 3, 4}
+    both = delete(larger_than_bytes=10, smaller_than_bytes=40)
+    assert staying(decided(artifacts, both)) == {1, 4}
+
+
+def test_all_that_a_rule_asks_for_has_to_hold() -> None:
+    asked = delete("v*", annotations=["a"], pushed_by=["ci"], platforms=["linux/amd64"])
+    fits: dict[str, Any] = {
+        "annotations": {"a": ""},
+        "pushed_by": "ci",
+        "platforms": ["linux/amd64"],
+    }
+    artifacts = [
+        artifact(1, "v1", **fits),
+        artifact(2, "dev", **fits),
+        artifact(3, "v3", **{**fits, "annotations": {}}),
+        artifact(4, "v4", **{**fits, "pushed_by": "me"}),
+        artifact(5, "v5", **{**fits, "platforms": ["linux/s390x"]}),
+    ]
+    assert staying(decided(artifacts, asked)) == {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact"),
+    [
+        (delete(platforms=["linux/*"]), Fact.PLATFORM),
+        (delete(pushed_by=["ci"]), Fact.PUSHER),
+    ],
+)
+def test_a_rule_that_asks_for_what_nobody_looked_up_decides_nothing(
+    rule: dict[str, Any], fact: Fact
+) -> None:
+    assert rules(rule).needed == {fact}
+    with pytest.raises(UnknownFact, match=f"transship rule 1 asks for the {fact}"):
+        decided([artifact(1, "v1")], rule)
+
+
+def test_own_conditions_survive_reading_and_writing() -> None:
+    said = {
+        "annotations": ["a", "!b", "c=d*", "e!=f"],
+        "platforms": ["linux/*"],
+        "pushed_by": ["ci"],
+        "larger_than_bytes": 1,
+        "smaller_than_bytes": 9,
+    }
+    read = rules(delete("x", **said))
+    assert {name: read.own[0][name] for name in said} == said
+    assert RuleSet.parse(None, read.own) == read
+    assert read.annotations == {"a", "b", "c", "e"}
+    assert read.asks_configs
+    assert read.needed == {Fact.ANNOTATIONS, Fact.PLATFORM, Fact.PUSHER, Fact.SIZE}
+    bare = rules(delete("x", annotations=[], platforms=[], pushed_by=[]))
+    assert not any(name in bare.own[0] for name in said)
+    assert rules(delete("x", annotations=["a"], disabled=True)).annotations == set()
+    assert not rules(delete("x", pushed_by=["ci"])).asks_configs
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"annotations": "a"}, "[0].annotations: is not a list of texts"),
+        ({"annotations": [1]}, "[0].annotations: is not a list of texts"),
+        ({"annotations": [""]}, "[0].annotations: is not a list of texts"),
+        ({"annotations": ["a", "b c"]}, "[0].annotations[1]: 'b c' is not key, !key"),
+        ({"annotations": ["a=["]}, "[0].annotations[0]: pattern '[', character 1"),
+        ({"annotations": ["a"] * 21}, "[0].annotations: has 21 entries; 20 are allowed"),
+        ({"platforms": ["linux/{"]}, "[0].platforms[0]: pattern 'linux/{'"),
+        ({"pushed_by": {}}, "[0].pushed_by: is not a list of texts"),
+        ({"larger_than_bytes": -1}, "[0].larger_than_bytes: -1 is not between 0"),
+        ({"smaller_than_bytes": "1"}, "[0].smaller_than_bytes: '1' is not a whole number"),
+        (
+            {"larger_than_bytes": 5, "smaller_than_bytes": 6},
+            "[0].smaller_than_bytes: nothing is larger than 5 and smaller than 6",
+        ),
+    ],
+)
+def test_what_is_wrong_with_what_a_rule_asks_is_said(said: dict[str, Any], wrong: str) -> None:
+    (found,) = problems(None, [delete("x", **said)])
+    assert wrong in found
+
+
+@given(st.lists(st.sampled_from(ON_TWO), max_size=2), st.sampled_from(["linux/*", "linux/amd64"]))
+def test_what_a_delete_rule_takes_by_platform_a_keep_rule_takes_too(
+    platforms: list[str], pattern: str
+) -> None:
+    found = [artifact(1, "v1", platforms=platforms)]
+    deleted = not staying(decided(found, delete(platforms=[pattern])))
+    protected = delete("v1", types=["image"])
+    kept = bool(staying(decided(found, keep(platforms=[pattern]), protected)))
+    assert kept >= deleted
