@@ -50,6 +50,7 @@ class Served:
     """Where the API is and how to get in."""
 
     url: str
+    dsn: str
 
     @property
     def api(self) -> str:
@@ -66,7 +67,7 @@ def served(
 ) -> Iterator[Served]:
     database = f"fuzz_{uuid.uuid4().hex}"
     clone = f'CREATE DATABASE "{database}" TEMPLATE "{migrated_template}" STRATEGY file_copy'
-    asyncio.run(_execute(postgres.dsn("postgres"), clone))
+    execute(postgres.dsn("postgres"), clone)
     dsn = postgres.dsn(database)
     with tempfile.TemporaryDirectory(prefix="transship-fuzz-") as folder:
         settings = {
@@ -81,10 +82,10 @@ def served(
         (Path(folder) / "storage").mkdir()
         with _api(settings, Path(folder) / "log") as served:
             _furnish(served)
-            asyncio.run(_execute(dsn, TASKS, COUNTED))
+            execute(dsn, TASKS, COUNTED)
             yield served
     asyncio.run(assert_hold(dsn))
-    asyncio.run(_execute(postgres.dsn("postgres"), f'DROP DATABASE "{database}" WITH (FORCE)'))
+    execute(postgres.dsn("postgres"), f'DROP DATABASE "{database}" WITH (FORCE)')
 
 
 @contextlib.contextmanager
@@ -104,7 +105,7 @@ def _api(settings: dict[str, str], log: Path) -> Iterator[Served]:
             ready, _, _ = select.select([running.stdout], [], [], START_SECONDS)
             line = running.stdout.readline().decode() if ready else ""
             assert line.startswith("ready "), log.read_text()
-            yield Served(line.split()[1])
+            yield Served(line.split()[1], settings["TRANSSHIP_POSTGRES_DSN"])
         finally:
             running.send_signal(signal.SIGTERM)
             running.wait(START_SECONDS)
@@ -129,6 +130,11 @@ def _furnish(served: Served) -> None:
         for path, body in asked:
             answer = session.post(f"{served.api}/{path}", json=body, timeout=START_SECONDS)
             assert answer.status_code == 201, answer.text
+
+
+def execute(dsn: str, *statements: str) -> None:
+    """Run statements, one after the other."""
+    asyncio.run(_execute(dsn, *statements))
 
 
 async def _execute(dsn: str, *statements: str) -> None:

@@ -5,46 +5,21 @@ The same examples in every run; `FUZZ_EXAMPLES=500` looks deeper.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, assume, settings
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
+from hypothesis import assume
 
 from jobservice.api import application, openapi
+from tests.fuzz.asking import ALIKE, CHECKS, DOCUMENT, SECONDS, nothing_broke
 from tests.fuzz.conftest import Served
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))  # noqa: TID251 - a test's own option
-SECONDS = 30
 LONGEST_PATH = 4000
-NOT_BUILT = 501
-
-
-def nothing_broke(_context: Any, response: Any, case: schemathesis.Case[Any]) -> None:
-    """Of all 5xx only 501 may be: what Harbor has and this version has not."""
-    status = response.status_code
-    assert status < 500 or status == NOT_BUILT, f"{case.as_curl_command()}: {status}"
-
-
-CHECKS = [
-    nothing_broke,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 # Of what there is: a random number would be an answer 404 nearly always.
 IDS = 5
 
-DOCUMENT = openapi.document(application.ROUTES, version="0")
 # What does not end by itself is left when it has begun.
 STREAM = "text/event-stream"
 STREAMS = {openapi.path_of(route) for route in application.ROUTES if route.media_type == STREAM}
@@ -61,14 +36,7 @@ def map_path_parameters(_context: Any, parameters: dict[str, Any] | None) -> Any
 
 
 @SCHEMA.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@ALIKE
 def test_an_operation_answers_as_documented(case: schemathesis.Case[Any], served: Served) -> None:
     # A longer request line is refused before anybody knows what it is about.
     assume(len(case.as_transport_kwargs(base_url=served.api)["url"]) < LONGEST_PATH)
