@@ -44,7 +44,7 @@ def main() -> int:
         patience_seconds=wanted.patience,
     )
     with tempfile.TemporaryDirectory(prefix="tsgc-") as name:
-        verdict = asyncio.run(trial.run(Path(name) / "house", wish))
+        verdict = asyncio.run(trial.run(Path(name) / "house", wish, _tell))
     counts = ", ".join(f"{what} {count}" for what, count in sorted(verdict.counts.items()))
     sys.stdout.write(
         f"seed {wanted.seed}, {wanted.variant}: {len(verdict.lost)} lost, "
@@ -55,6 +55,11 @@ def main() -> int:
         for line in lines[:SHOWN]:
             sys.stdout.write(f"  {word}: {line}\n")
     return int(bool(verdict.lost or verdict.left or verdict.wrong))
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

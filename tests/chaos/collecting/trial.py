@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,8 +66,12 @@ class Verdict:
     seconds: float = 0
 
 
-async def run(folder: Path, wish: Wish) -> Verdict:
-    """Try."""
+def _tell_nobody(_: str) -> None:
+    """Keep it."""
+
+
+async def run(folder: Path, wish: Wish, tell: Callable[[str], None] = _tell_nobody) -> Verdict:
+    """Try; after each round `tell` how it went so far."""
     began = time.monotonic()
     chance = random.Random(wish.seed)  # noqa: S311 - moments and content, not secrets
     at = places.bucket(chance) if wish.on_s3 else places.folder(folder / "storage")
@@ -77,9 +81,13 @@ async def run(folder: Path, wish: Wish) -> Verdict:
         places.house(folder, place) as house,
         _staged(house, place, wish, chance) as (stage, judge),
     ):
-        for _ in range(wish.rounds):
+        for number in range(1, wish.rounds + 1):
             await stage.round(wish.seconds)
             await judge.judge(verdict)
+            tell(
+                f"round {number} of {wish.rounds}, {time.monotonic() - began:.0f} s: "
+                f"{len(verdict.lost)} lost, {len(verdict.left)} left, {len(verdict.wrong)} wrong"
+            )
             if verdict.lost and wish.stops_at_first:
                 break
         if wish.is_ours:
