@@ -92,6 +92,7 @@ class Judge:
             owner.violations.clear()
         notes.lost += [line async for line in audit.faults(tables, self.storage)]
         for owner in self.stage.owners:
+            self.counts["pulled whole when quiet"] += len(owner.model.certain())
             notes.lost += [line async for line in _lost(owner)]
             await _settle(owner)
             notes.left += [line async for line in _left_tags(owner)]

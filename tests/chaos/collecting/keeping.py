@@ -50,11 +50,13 @@ def condemned_tags(model: Model, policy: Policy) -> Sequence[str]:
 
 
 def _survivors(model: Model, policy: Policy, *, doubtful_stay: bool) -> set[Digest]:
-    """Return what stays, or with `doubtful_stay` what may: by itself, or with what does."""
-    stay = {
-        one for one in model.there if _stays_alone(model, one, policy, doubtful_stay=doubtful_stay)
-    }
-    while more := {near for one in stay for near in model.around(one)} & model.there - stay:
+    """Return what stays, or with `doubtful_stay` what may: by itself, or with what does.
+
+    What may be gone already keeps nothing.
+    """
+    there = model.there if doubtful_stay else model.certain()
+    stay = {one for one in there if _stays_alone(model, one, policy, doubtful_stay=doubtful_stay)}
+    while more := {near for one in stay for near in model.around(one)} & there - stay:
         stay |= more
     return stay
 

@@ -254,7 +254,8 @@ class Owner:
                 return
             problem = await self.problem_of(tag, expected)
             if problem and self.model.certain_tags().get(tag) == expected:
-                self.violations.append(f"{self._where}: {tag} {problem}")
+                told = self.model.tell(expected)
+                self.violations.append(f"{self._where}: {tag} {problem}; {told}")
 
         return pull
 

@@ -113,3 +113,16 @@ def test_what_only_a_doubtful_tag_holds_is_in_doubt_when_its_index_goes(model: M
     assert child.digest in model.certain()
     model.deleted(INDEX.digest)
     assert child.digest not in model.certain() | model.doomed()
+
+
+def test_an_index_that_may_be_gone_keeps_none_of_its_children(model: Model) -> None:
+    model.retention_begins(1, STRICT)
+    model.retention_ends(1)
+    model.moves_on()
+    child = artifact(INDEX.children[0])
+    model.pushed(child, tag(3))
+    assert child.digest in model.certain()
+    # The next policy keeps what has no tag, and would the index: if it is there.
+    model.retention_begins(2, MILD)
+    assert child.digest not in model.certain()
+    assert model.certain_tags() == {}
