@@ -15,6 +15,7 @@ from jobservice.jobs.retention_place import Fate, Record
 from protocol.digest import Digest
 from protocol.fence import Confirm
 from registry.retention.rule_set import RuleSet
+from registry.selecting import Selector
 from replication import filters, retiring
 from replication.inventory import Inventory
 from replication.retiring import Condemned, Retirement
@@ -97,7 +98,8 @@ def named(rules: RuleSet) -> list[str] | None:
     for rule in rules.rules:
         if rule.disabled:
             continue
-        literal = [filters.expand(one.pattern) for one in rule.repositories if one.is_matching]
+        globs = [one for one in rule.repositories if isinstance(one, Selector)]
+        literal = [filters.expand(one.pattern) for one in globs if one.is_matching]
         known = [one for one in literal if one is not None]
         if not known:
             return None

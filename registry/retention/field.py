@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from registry import selecting
-from registry.retention import condition
+from registry.retention import condition, name_selector
 from registry.retention.condition import Condition, Decoration, Labelled
+from registry.retention.name_selector import NameSelector, OwnSelector
 from registry.selecting import Selector, Subject
 
 SELECTORS_LIMIT: Final = 100
@@ -18,24 +19,17 @@ SELECTORS_LIMIT: Final = 100
 class Selection:
     """Selectors as they were listed, told apart: by names, and by what artifacts are."""
 
-    listed: tuple[Selector | Labelled, ...]
+    listed: tuple[NameSelector | Labelled, ...]
 
     @classmethod
     def parse(cls, said: Collection[Mapping[str, Any]], subject: Subject) -> Self:
         """Read a list in which `selector_problems` found nothing."""
-        return cls(
-            listed=tuple(
-                Labelled.parse(one)
-                if one["kind"] == condition.LABEL
-                else Selector.parse(one, subject)
-                for one in said
-            )
-        )
+        return cls(listed=tuple(_selector(one, subject) for one in said))
 
     @property
-    def names(self) -> tuple[Selector, ...]:
+    def names(self) -> tuple[NameSelector, ...]:
         """Those that look at names."""
-        return tuple(one for one in self.listed if isinstance(one, Selector))
+        return tuple(one for one in self.listed if not isinstance(one, Labelled))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -43,12 +37,25 @@ class Selection:
         return tuple(one for one in self.listed if isinstance(one, Labelled))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return Harbor's form."""
+        """Return them as they were written."""
         return [one.to_json() for one in self.listed]
 
 
-def selector_problems(said: object, subject: Subject, place: str) -> Iterator[str]:
-    """Yield a sentence for everything that is wrong with a list of selectors."""
+def _selector(said: Mapping[str, Any], subject: Subject) -> NameSelector | Labelled:
+    if said["kind"] == condition.LABEL:
+        return Labelled.parse(said)
+    if said["kind"] in name_selector.KINDS[subject]:
+        return OwnSelector.parse(said)
+    return Selector.parse(said, subject)
+
+
+def selector_problems(
+    said: object, subject: Subject, place: str, *, own: bool = False
+) -> Iterator[str]:
+    """Yield a sentence for everything that is wrong with a list of selectors.
+
+    Rules of our `own` have kinds of their own.
+    """
     if not isinstance(said, list) or not said:
         yield f"{place}: is missing; it is a list of selectors, at least one"
         return
@@ -61,6 +68,8 @@ def selector_problems(said: object, subject: Subject, place: str) -> Iterator[st
             yield f"{where}: is not an object"
         elif one.get("kind") == condition.LABEL and subject is Subject.TAG:
             yield from _label_problems(one, where)
+        elif own and str(one.get("kind")) in name_selector.KINDS[subject]:
+            yield from name_selector.problems(one, subject, where)
         else:
             yield from selecting.problems(one, subject, place=where)
 

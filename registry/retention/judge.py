@@ -13,12 +13,12 @@ from registry.retention import criterion, trial
 from registry.retention.artifact import Type
 from registry.retention.criterion import Fact
 from registry.retention.errors import TooManyGroups, UnknownFact
+from registry.retention.name_selector import NameSelector
 from registry.retention.ranking import Rank
 from registry.retention.rule import Action, Rule, TagState
 from registry.retention.trial import Trial
 from registry.retention.unit import Unit
 from registry.retention.verdict import Verdict
-from registry.selecting import Selector
 
 NO_CRITERION: Final = -1
 
@@ -46,7 +46,7 @@ class Judge:
         self._demanding = [
             one for one in rule.tags if not (one.is_matching and one.pattern in _ANY_NAME)
         ]
-        self._unmet: Sequence[Selector] = self._demanding
+        self._unmet: Sequence[NameSelector] = self._demanding
         # What it deletes goes with all its tags: one that it does not mean spares the rest.
         self._wants_all = rule.action is Action.DELETE
         self._is_spared = False

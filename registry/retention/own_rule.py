@@ -119,7 +119,7 @@ def problems(said: object, place: str) -> Iterator[str]:
     subjects = (("repositories", Subject.REPOSITORY), ("tags", Subject.TAG))
     for name, subject in subjects:
         if said.get(name, []) != []:
-            yield from selector_problems(said[name], subject, f"{place}.{name}")
+            yield from selector_problems(said[name], subject, f"{place}.{name}", own=True)
             yield from _selector_problems(said[name], f"{place}.{name}")
     yield from _types_problems(said, f"{place}.types")
     yield from _state_problems(said, f"{place}.tag_state")

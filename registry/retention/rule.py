@@ -10,7 +10,7 @@ from typing import Any, Final
 from registry.retention.artifact import Type
 from registry.retention.condition import Condition
 from registry.retention.criterion import Criterion
-from registry.selecting import Selector
+from registry.retention.name_selector import NameSelector
 
 
 class Action(StrEnum):
@@ -46,8 +46,8 @@ class Rule:
     action: Action
     harbor: bool
     disabled: bool
-    repositories: tuple[Selector, ...]
-    tags: tuple[Selector, ...]
+    repositories: tuple[NameSelector, ...]
+    tags: tuple[NameSelector, ...]
     tag_state: TagState | None
     types: frozenset[Type]
     conditions: tuple[Condition, ...]
