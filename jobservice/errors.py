@@ -6,6 +6,7 @@ JobserviceError
 ├── NotFound                 what, key
 ├── NameTaken                what, name
 ├── AlreadyLabelled          the artifact has the label: artifact, label
+├── ScheduleExists           what runs by itself already: noun
 ├── SameRules                two rules of a policy say the same: first, second
 ├── Changed                  somebody else changed it meanwhile: what, key
 ├── PreconditionFailed       right request, wrong moment
@@ -87,6 +88,14 @@ class AlreadyLabelled(JobserviceError):
         super().__init__(f"{artifact} has the label {label!r} already")
         self.artifact = artifact
         self.label = label
+
+
+class ScheduleExists(JobserviceError):
+    """What is to run by itself does already; whoever wants it otherwise changes that."""
+
+    def __init__(self, noun: str) -> None:
+        super().__init__(f"{noun} has a schedule already; change it by PUT")
+        self.noun = noun
 
 
 class SameRules(JobserviceError):

@@ -95,7 +95,9 @@ async def _answer(
 
     async def work(connection: Connection) -> None:
         if not await rows.answer(connection, execution_id, approval, by=by):
-            raise NothingToAnswer(f"execution {execution_id} waits for nobody's approval")
+            before = view.decided.approval if view.decided else None
+            told = f": it is {before}" if before not in {None, Approval.WAITING} else ""
+            raise NothingToAnswer(f"execution {execution_id} waits for nobody's approval{told}")
         details = {"retention_id": view.snapshot.policy_id, "place": view.snapshot.place}
         entry = Entry(event=event, resource=str(execution_id), details=details)
         await audit.record(connection, entry)

@@ -19,7 +19,7 @@ from jobservice.domain.listing import Equals, Listing, Rows
 from jobservice.domain.policy import TriggerKind
 from jobservice.domain.schedule import Schedule, Timing, Vendor
 from jobservice.domain.task import Task
-from jobservice.errors import NameTaken, NotFound, StillUnderWay
+from jobservice.errors import NotFound, ScheduleExists, StillUnderWay
 from jobservice.store import executions as execution_rows
 from jobservice.store import tasks as task_rows
 from jobservice.store.schedules import NewSchedule
@@ -82,12 +82,12 @@ class Upkeep:
     async def schedule(
         self, database: Database, timing: Timing, parameters: Parameters, *, anew: bool = False
     ) -> None:
-        """Set when runs start by themselves; with `anew` raise NameTaken where that is set."""
+        """Set when runs start by themselves; with `anew` raise ScheduleExists where that is set."""
         new = NewSchedule(vendor=self.vendor, timing=timing, parameters=parameters)
         async with database.transaction() as connection:
             await schedules.lock(connection, self.vendor)
             if anew and await schedules.of_vendor(connection, self.vendor) is not None:
-                raise NameTaken("schedule", self.vendor_type)
+                raise ScheduleExists(self.noun)
             await schedules.put(connection, new)
             entry = Entry(
                 event=Event.UPDATE_SCHEDULE,

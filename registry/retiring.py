@@ -22,12 +22,14 @@ GONE: Final = "it is gone already"
 class Condemned:
     """An artifact as it was decided about, with all its tags; with `tag` only that one goes.
 
-    `used_at` is when it or one of its tags, or that one, was last pushed, pulled or used.
+    `used_at` is when it or one of its tags, or that one, was last pushed, pulled or used;
+    `decided_at` is from before that was looked up.
     """
 
     digest: Digest
     tags: tuple[str, ...]
     used_at: datetime
+    decided_at: datetime
     tag: str | None = None
     overrides_immutable: bool = False
 
@@ -78,7 +80,7 @@ def _refusal(condemned: Condemned, standing: retiring.Standing | None) -> str:
     if standing is None:
         return GONE
     if condemned.tag is not None:
-        changed = standing.tag_changed(condemned.tag, condemned.used_at)
+        changed = standing.tag_changed(condemned.tag, condemned.used_at, condemned.decided_at)
     else:
-        changed = standing.changed(condemned.tags, condemned.used_at)
+        changed = standing.changed(condemned.tags, condemned.used_at, condemned.decided_at)
     return standing.protection or changed

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
+# A use is not written down where one was less than this before: enough for what is unused for days.
+# Whoever wants to know whether something was used since a moment minds that (metadata/retiring.py).
+EXACT_TO: Final = timedelta(minutes=1)
 KEYS_LIMIT: Final = 20_000
 PULLS_LIMIT: Final = 20_000
 

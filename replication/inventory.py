@@ -51,6 +51,7 @@ class Inventory:
         self.repository = repository
         self.tags: dict[str, Digest] = {}
         self._listed: dict[str, ListedArtifact] = {}
+        self._is_one_page = False
         self._types: dict[Digest, str] = {}
         self._read: dict[Digest, Read] = {}
         self._pointing: defaultdict[Digest, set[str]] = defaultdict(set)
@@ -69,12 +70,36 @@ class Inventory:
             page = await self._adapter.list_artifacts(self.repository, cursor=cursor)
             for one in page.items:
                 listed |= dict.fromkeys(one.tags, one)
+            self._is_one_page = cursor is None and page.cursor is None
             cursor = page.cursor
             if cursor is None:
                 break
         self._listed = listed
-        await fanout.for_each(listed, self._resolve, at_once=_AT_ONCE)
-        await self.read(self._indexes(self.tags.values()))
+        await self._learn(listed)
+
+    async def look_again(self) -> None:
+        """List anew where that is one request, and learn of tags that came, or are said to move.
+
+        Raise NotFound for a repository that is not there any more.
+        """
+        if not self._is_one_page:
+            return
+        page = await self._adapter.list_artifacts(self.repository, cursor=None)
+        self._is_one_page = page.cursor is None
+        came = {tag: one for one in page.items for tag in one.tags if self._is_news(tag, one)}
+        for tag in came:
+            self.forget(tag)
+        self._listed |= came
+        await self._learn(came)
+
+    def _is_news(self, tag: str, listed: ListedArtifact) -> bool:
+        return listed.digest not in {None, self.tags.get(tag)} or tag not in self.tags
+
+    async def _learn(self, tags: Iterable[str]) -> None:
+        """Learn what listed tags point to, and what indexes among these name."""
+        await fanout.for_each(tags, self._resolve, at_once=_AT_ONCE)
+        known = (self.tags[tag] for tag in tags if tag in self.tags)
+        await self.read(self._indexes(known))
 
     async def _resolve(self, tag: str) -> None:
         """Learn what a tag points to; one that is gone meanwhile is left out."""

@@ -93,16 +93,22 @@ class Retirement:
                 await self._inventory.take()
             self._taken_at = self._clock()
 
+    async def _look_again(self) -> None:
+        """Learn of tags that came since, last of all before a deletion."""
+        with suppress(NotFound):
+            await self._inventory.look_again()
+
     async def _artifact(self, condemned: Condemned) -> str:
         digest = condemned.digest
         if refusal := await self._changed(condemned):
             return refusal
+        followers = [one.digest async for one in self._store.referrers(digest)]
+        await self._look_again()
         others = self._inventory.sharing(digest).difference(condemned.tags)
         if others:
             return f"{_named(others)} has the same digest by now"
         if parents := self._inventory.parents(digest):
             return f"it is part of {_named(map(str, parents))}"
-        followers = [one.digest async for one in self._store.referrers(digest)]
         companions = [
             tag
             for tag in (referrers.fallback_tag(digest), *referrers.cosign_tags(digest))
@@ -148,6 +154,7 @@ class Retirement:
             return GONE
         if standing != condemned.digest:
             return f"tag {tag} points to {standing} by now"
+        await self._look_again()
         others = self._inventory.sharing(standing) - {tag}
         kept = await self._store.read_manifest(str(standing))
         with fence.fenced(self._confirm):

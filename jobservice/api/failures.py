@@ -28,6 +28,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (api_errors.MethodNotAllowed, 405, "METHOD_NOT_ALLOWED"),
     (errors.NameTaken, 409, "CONFLICT"),
     (errors.AlreadyLabelled, 409, "CONFLICT"),
+    (errors.ScheduleExists, 409, "CONFLICT"),
     (errors.SameRules, 409, "CONFLICT"),
     (errors.Changed, 409, "CONFLICT"),
     (errors.PreconditionFailed, 412, "PRECONDITION"),

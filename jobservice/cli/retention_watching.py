@@ -55,12 +55,26 @@ def summary(execution: Json) -> str:
 
 
 def note(execution: Json) -> str:
-    """Return why a run waits, or what it has to say."""
+    """Return why a run waits and how it goes on, or what it has to say."""
     ours = execution["transship"]
     if ours["pending_approval"]:
         until = printing.text_at(ours, "expires_at")
-        return f"waits to be approved until {until}: {', '.join(ours['reasons'])}"
-    return str(ours.get("status_text") or "")
+        why = "; ".join(ours["reasons"])
+        named = f"{execution['policy_id']} {execution['id']}"
+        answer = f"`transship retention approve {named}`, or `reject`"
+        return f"waits to be approved until {until} ({answer}): {why}"
+    parts = [_answered(ours), str(ours.get("status_text") or "")]
+    return "; ".join(part for part in parts if part)
+
+
+def _answered(ours: Json) -> str:
+    match ours.get("approval"):
+        case "approved" | "rejected" as answer:
+            return f"{answer} by {ours['answered_by']}"
+        case "expired":
+            return "nobody approved in time, and nothing was deleted"
+        case _:
+            return ""
 
 
 def want_success(execution: Json) -> None:

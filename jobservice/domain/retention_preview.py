@@ -217,7 +217,8 @@ class TextForm:
 
     def begin(self, head: Head) -> str:
         """Return what it is of."""
-        return f"what retention would delete in {head.place}, {head.decided_at:%Y-%m-%d %H:%M:%S}\n"
+        at = f"{head.decided_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"what retention would delete in {head.place}, decided at {at}\n"
 
     def repository(self, name: str, deciding: Deciding) -> Iterator[str]:
         """Yield a table."""
@@ -235,7 +236,7 @@ class TextForm:
         """Return the sums, and what should be told of the rules."""
         told = [total.sentence, *(f"NOTE: {remark}" for remark in total.coverage.remarks())]
         if asks:
-            told.append(f"{ASKS}: {', '.join(asks)}")
+            told.append(f"{ASKS}: {'; '.join(asks)}")
         return "".join(f"\n{line}" for line in told) + "\n"
 
 

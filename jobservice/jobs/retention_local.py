@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from database.pool import Connection, Database
@@ -18,6 +18,7 @@ from protocol.digest import Digest
 from registry import inspecting, retiring
 from registry.admission import READ_ONLY_MESSAGE
 from registry.metadata import repositories, retention_snapshot
+from registry.metadata import retiring as retiring_rows
 from registry.retention.deciding import Decider
 from registry.retention.rule_set import RuleSet
 from registry.retiring import Condemned
@@ -33,6 +34,7 @@ class LocalPlace:
         self._database = database
         self._registry = registry
         self._snapshot = snapshot
+        self._decided_at: dict[str, datetime] = {}
 
     async def repositories(self, *, after: str) -> AsyncGenerator[Sequence[str], None]:
         """Yield pages of the project's repositories; raise PlaceGone."""
@@ -56,9 +58,11 @@ class LocalPlace:
     async def decide(self, repository: str) -> Deciding:
         """Apply the rules to what is there now."""
         rules = self._rules(repository)
-        decider = Decider(rules, now=datetime.now(UTC))
         if rules.asks_configs:
             await inspecting.inspect(self._database, self._registry.storage, repository)
+        async with self._database.connection() as connection:
+            now = self._decided_at[repository] = await retiring_rows.clock(connection)
+        decider = Decider(rules, now=now)
         pages = retention_snapshot.pages(self._database, repository, rules)
         async with aclosing(pages):
             async for artifacts in pages:
@@ -72,7 +76,7 @@ class LocalPlace:
         """Delete in one transaction what is still as it was decided about."""
 
         async def work(connection: Connection) -> list[Fate]:
-            condemned = [_condemned(verdict) for verdict in verdicts]
+            condemned = [_condemned(one, self._decided_at[repository]) for one in verdicts]
             refusals = await retiring.retire(
                 connection, repository, condemned, by=self._snapshot.by
             )
@@ -92,12 +96,13 @@ class LocalPlace:
         return self._snapshot.rules.applying_to(short)
 
 
-def _condemned(verdict: Verdict) -> Condemned:
+def _condemned(verdict: Verdict, decided_at: datetime) -> Condemned:
     assert verdict.used_at is not None  # noqa: S101  this registry knows when it was pushed
     return Condemned(
         digest=Digest.parse(verdict.digest),
         tags=verdict.tags,
         used_at=verdict.used_at,
+        decided_at=decided_at,
         tag=verdict.tag,
         overrides_immutable=verdict.overrides_immutable,
     )

@@ -10,9 +10,11 @@ from database.pool import Connection
 from protocol import referrers
 from protocol.digest import Digest
 from registry.metadata import digests
+from registry.uses import EXACT_TO
 
 LOCK = """
-SELECT m.id, m.digest, m.held, greatest(m.pushed_at, m.pulled_at, m.last_used_at) AS used_at,
+SELECT m.id, m.digest, m.held, m.last_used_at,
+       greatest(m.pushed_at, m.pulled_at, m.last_used_at) AS used_at,
        (SELECT min(p.owner) FROM registry.pins p WHERE p.manifest_id = m.id
         AND (p.expires_at IS NULL OR p.expires_at > now())) AS pinned_by
 FROM registry.repositories r JOIN registry.manifests m ON m.repository_id = r.id
@@ -29,10 +31,15 @@ ORDER BY t.name FOR UPDATE OF t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An artifact by now: its tags, and when it or one of them was last pushed, pulled or used."""
+    """An artifact by now: its tags, and when it or one of them was last pushed, pulled or used.
+
+    `last_used_at` is when it was last asked for, to a minute: what came within the minute after is
+    not known.
+    """
 
     tags: Mapping[str, datetime]
     used_at: datetime
+    last_used_at: datetime | None
     is_held: bool
     pinned_by: str | None
 
@@ -43,20 +50,24 @@ class Standing:
             return "it is held"
         return "" if self.pinned_by is None else f"it is pinned by {self.pinned_by}"
 
-    def changed(self, tags: Sequence[str], used_at: datetime) -> str:
+    def changed(self, tags: Sequence[str], used_at: datetime, decided_at: datetime) -> str:
         """Say why what was decided about it no longer holds; nothing where it does."""
         if _own(self.tags) != _own(tags):
             return "its tags have changed since it was decided"
-        if max([self.used_at, *self.tags.values()]) > used_at:
-            return "it was used since it was decided"
-        return ""
+        return self._used(max([self.used_at, *self.tags.values()]), used_at, decided_at)
 
-    def tag_changed(self, tag: str, used_at: datetime) -> str:
+    def tag_changed(self, tag: str, used_at: datetime, decided_at: datetime) -> str:
         """Say why what was decided about one tag of it no longer holds; nothing where it does."""
         if tag not in self.tags:
             return "the tag points to something else by now"
-        latest = max(self.used_at, self.tags[tag])
-        return "it was used since it was decided" if latest > used_at else ""
+        return self._used(max(self.used_at, self.tags[tag]), used_at, decided_at)
+
+    def _used(self, latest: datetime, used_at: datetime, decided_at: datetime) -> str:
+        if latest > used_at:
+            return "it was used since it was decided"
+        if self.last_used_at is not None and self.last_used_at > decided_at - EXACT_TO:
+            return "it was used in the minute before it was decided, and perhaps since"
+        return ""
 
 
 def _own(tags: Iterable[str]) -> set[str]:
@@ -76,8 +87,18 @@ async def lock(
         digests.decode(row["digest"]): Standing(
             tags=tags[row["id"]],
             used_at=row["used_at"],
+            last_used_at=row["last_used_at"],
             is_held=row["held"],
             pinned_by=row["pinned_by"],
         )
         for row in rows
     }
+
+
+CLOCK = "SELECT clock_timestamp()"
+
+
+async def clock(connection: Connection) -> datetime:
+    """Return the time by which uses are written down."""
+    now: datetime = await connection.fetchval(CLOCK)
+    return now

@@ -13,12 +13,14 @@ from typing import TypeVar
 from database.pool import Connection
 from registry.events import Action
 from registry.metadata import outbox
-from registry.uses import Pull, Used
+from registry.uses import EXACT_TO, Pull, Used
 
 Key = TypeVar("Key", int, str)
 QUICKLY = "SET LOCAL synchronous_commit = off"
-# A minute is exact enough for what lies unused for days, unless a review asks what happened since.
-_IS_OLD = "coalesce({}.last_used_at < now() - interval '1 minute', true)"
+# But where a review asks what happened since.
+_IS_OLD = f"""
+coalesce({{}}.last_used_at < now() - interval '{EXACT_TO.total_seconds()} seconds', true)
+"""
 
 REPOSITORIES = """
 WITH locked AS MATERIALIZED (

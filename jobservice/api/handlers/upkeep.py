@@ -64,9 +64,8 @@ class Desk:
     async def create(self, call: ScheduleCall, *, anew: bool = False) -> web.Response:
         """Start a run, or set the schedule; with `anew` refuse to where there is one."""
         started = await self._apply(call, anew=anew)
-        if started is None:
-            return answering.created(call, "")
-        return web.Response(status=201, headers={"Location": f"{self.root}/{started}"})
+        made = call.request.path if started is None else f"{self.root}/{started}"
+        return web.Response(status=201, headers={"Location": made})
 
     async def update(self, call: ScheduleCall) -> web.Response:
         """Start a run, or change the schedule."""

@@ -254,5 +254,6 @@ def action(body: models.AnswerRetention) -> str:
     """Read what is to be done with a run; raise InvalidRequest."""
     if body.action not in {STOP, APPROVE, REJECT}:
         known = f"{STOP}, {APPROVE}, {REJECT}"
-        raise InvalidRequest([f"action: {body.action!r} is not known; known are {known}"])
+        told = f"{body.action!r} is not known" if body.action else "is missing"
+        raise InvalidRequest([f"action: {told}; known are {known}"])
     return body.action

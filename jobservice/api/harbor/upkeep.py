@@ -80,7 +80,8 @@ def problems(body: models.Schedule) -> Iterator[str]:
     """Yield what is wrong with when a schedule is to run, a sentence each."""
     asked = kind(body)
     if asked not in TYPES:
-        yield f"schedule.type: {asked!r} is not known; known are {', '.join(TYPES)}"
+        told = f"{asked!r} is not known" if asked else "is missing"
+        yield f"schedule.type: {told}; known are {', '.join(TYPES)}"
     elif asked not in {MANUAL, NONE}:
         for name, problem in schedules.problems(_cron(body), ScheduleOptions()):
             yield f"schedule.{name}: {problem}"

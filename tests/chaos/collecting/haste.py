@@ -54,6 +54,17 @@ END = (
     "UPDATE registry.uploads SET expires_at = now() WHERE expires_at > now()",
 )
 
+# A minute later: nothing was used just now, and everything else came in the order in which it did.
+_EARLIER = """
+UPDATE registry.{} SET pushed_at = pushed_at - interval '1 minute',
+    pulled_at = pulled_at - interval '1 minute', last_used_at = last_used_at - interval '1 minute'
+"""
+MINUTE = (
+    _EARLIER.format("manifests"),
+    _EARLIER.format("tags"),
+    "UPDATE registry.gc_queue SET queued_at = queued_at - interval '1 minute'",
+)
+
 
 async def begin(connection: Connection) -> None:
     """Shorten everything."""
@@ -70,4 +81,10 @@ async def bury(connection: Connection, pid: int) -> None:
 async def let_time_pass(connection: Connection) -> None:
     """Let what was held for somebody who went on pushing be held no longer: nobody does."""
     for statement in END:
+        await connection.execute(statement)
+
+
+async def let_a_minute_pass(connection: Connection) -> None:
+    """Let it be a minute since anything was used; nobody is at work."""
+    for statement in MINUTE:
         await connection.execute(statement)

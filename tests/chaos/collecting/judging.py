@@ -66,6 +66,7 @@ class Judge:
         for policy in ward.policies:
             going = [(one, keeping.condemned(one.model, policy)) for one in ward.owners]
             tags = [(one, keeping.condemned_tags(one.model, policy)) for one in ward.owners]
+            await haste.let_a_minute_pass(self.connection)
             await self.stage.keeper.run(ward, policy)
             for owner, names in tags:
                 left += [line async for line in _tags_kept(owner, policy, names)]

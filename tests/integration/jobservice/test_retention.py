@@ -160,7 +160,7 @@ async def test_a_scheduled_run_that_takes_much_waits_until_somebody_approves(hou
     assert ended.decided is not None
     assert (ended.decided.approval, ended.decided.answered_by) == ("approved", "eve")
     assert await house.tags() == ["1.3"]
-    with pytest.raises(NothingToAnswer):
+    with pytest.raises(NothingToAnswer, match="waits for nobody's approval: it is approved"):
         await retention_runs.approve(house.database, policy, execution, by="eve")
 
 

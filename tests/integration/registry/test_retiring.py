@@ -15,11 +15,14 @@ from protocol.content import RawManifest
 from protocol.digest import Digest
 from registry import retiring
 from registry.immutability import ImmutableRule
+from registry.metadata import digests as stored
 from registry.metadata import immutable_rules
 from registry.metadata import retiring as standing_rows
 from registry.retiring import Condemned
 from registry.selecting import Decoration, Selector
 from registry.service import Registry
+from registry.uses import Used
+from tests.integration.registry import steps
 
 REPOSITORY = "team/app"
 
@@ -53,9 +56,11 @@ async def push(registry: Registry, pushed: RawManifest, *tags: str) -> Digest:
 async def decided(database: Database, digest: Digest, *, tag: str | None = None) -> Condemned:
     """What is decided about an artifact as it is now."""
     async with database.transaction() as connection:
+        now = await standing_rows.clock(connection)
         standing = (await standing_rows.lock(connection, REPOSITORY, [digest]))[digest]
     latest = max([standing.used_at, *standing.tags.values()])
-    return Condemned(digest=digest, tags=tuple(standing.tags), used_at=latest, tag=tag)
+    tags = tuple(standing.tags)
+    return Condemned(digest=digest, tags=tags, used_at=latest, decided_at=now, tag=tag)
 
 
 async def retired(database: Database, *condemned: Condemned) -> list[str]:
@@ -131,6 +136,49 @@ async def test_what_was_used_meanwhile_stays(
     assert await count(database, "manifests") == 1
 
 
+async def use(registry: Registry, database: Database, digest: Digest, tag: str = "") -> None:
+    """Write down that somebody asked for something, by its tag if one is named."""
+    query = "SELECT repository_id, id AS manifest_id FROM registry.manifests WHERE digest = $1"
+    async with database.connection() as connection:
+        row = await connection.fetchrow(query, stored.encode(digest))
+    assert row is not None
+    registry.uses.note(Used(**row, tag=tag))
+    await steps.merge_uses(database, registry)
+
+
+@pytest.mark.parametrize("tag", [None, "v1"])
+@pytest.mark.parametrize("by_digest", [True, False])
+async def test_what_was_used_in_the_minute_before_stays_for_a_use_since_is_not_written_down(
+    store: Registry, database: Database, tag: str | None, *, by_digest: bool
+) -> None:
+    digest = await push(store, manifest("a"), "v1")
+    await use(store, database, digest, "v1")
+    one = await decided(database, digest, tag=tag)
+    await use(store, database, digest, "" if by_digest else "v1")
+    assert await retired(database, one) == [
+        "it was used in the minute before it was decided, and perhaps since"
+    ]
+
+
+@pytest.mark.parametrize("tag", [None, "v1"])
+async def test_what_was_used_earlier_goes_unless_it_was_used_since(
+    store: Registry, database: Database, tag: str | None
+) -> None:
+    digests = [await push(store, manifest(one), one) for one in ("v1", "v2")]
+    for digest, one in zip(digests, ("v1", "v2"), strict=True):
+        await use(store, database, digest, one)
+    async with database.connection() as connection:
+        for table in ("manifests", "tags"):
+            await connection.execute(
+                f"UPDATE registry.{table} SET pushed_at = pushed_at - interval '61 seconds',"  # noqa: S608
+                " last_used_at = last_used_at - interval '61 seconds'"
+            )
+    unused = await decided(database, digests[0], tag=tag)
+    used = await decided(database, digests[1], tag=tag and "v2")
+    await use(store, database, digests[1], "v2")
+    assert await retired(database, unused, used) == ["", "it was used since it was decided"]
+
+
 async def test_what_somebody_holds_or_pins_stays(store: Registry, database: Database) -> None:
     held = await decided(database, await push(store, manifest("a"), "v1"))
     pinned = await decided(database, await push(store, manifest("b"), "v2"))
@@ -168,6 +216,10 @@ async def test_a_tag_that_became_immutable_meanwhile_stays_unless_a_rule_overrid
         rule_id = await immutable_rules.create(connection, project.id, rule)
     assert await retired(database, whole, tag) == [f"tag v1 is immutable by rule {rule_id}"] * 2
     overriding = Condemned(
-        digest=digest, tags=whole.tags, used_at=whole.used_at, overrides_immutable=True
+        digest=digest,
+        tags=whole.tags,
+        used_at=whole.used_at,
+        decided_at=whole.decided_at,
+        overrides_immutable=True,
     )
     assert await retired(database, overriding) == [""]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from protocol import referrers
-from protocol.content import RawManifest
+from protocol.content import ListedArtifact, RawManifest
+from protocol.digest import Digest
 from protocol.errors import Denied, Unsupported
 from replication.inventory import Inventory
 from replication.retiring import FRESH_SECONDS, GONE, Condemned, Retirement
@@ -21,7 +22,8 @@ class Scene:
     def __init__(self) -> None:
         self.registry = MemoryRegistry()
         self.there: Repository = self.registry.repository("team/app")
-        self.inventory = Inventory(MemoryAdapter(self.registry), "team/app")
+        self.adapter = MemoryAdapter(self.registry)
+        self.inventory = Inventory(self.adapter, "team/app")
         self.confirmed = 0
         self.now = 0.0
         self.retirement = Retirement(self.inventory, confirm=self._confirm, clock=lambda: self.now)
@@ -58,6 +60,36 @@ async def test_an_artifact_that_got_another_tag_stays(scene: Scene) -> None:
     assert await scene.retire(image, "v1") == "new has the same digest by now"
     assert scene.holds(image)
     assert scene.confirmed == 0
+
+
+def with_digests(repository: Repository) -> list[ListedArtifact]:
+    return [
+        ListedArtifact(repository=repository.name, tags=(tag,), digest=Digest.parse(digest))
+        for tag, digest in repository.tags.items()
+    ]
+
+
+@pytest.mark.parametrize(("tag", "has_digests"), [("came", False), ("came", True), ("v2", True)])
+async def test_what_a_tag_came_to_in_the_last_moment_stays_where_one_request_tells(
+    scene: Scene, tag: str, *, has_digests: bool
+) -> None:
+    if has_digests:
+        scene.adapter.listing_of = with_digests
+    image = scene.there.put_image("v1")
+    scene.there.put_image("v2", layers=(b"two",))
+    first = scene.there.put_image("first", layers=(b"first",))
+    assert not await scene.retire(first, "first")
+    scene.there.tags[tag] = str(image.digest)
+    assert await scene.retire(image, "v1") == f"{tag} has the same digest by now"
+    assert scene.holds(image)
+
+
+async def test_an_index_that_came_in_the_last_moment_keeps_what_it_names(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    first = scene.there.put_image("first", layers=(b"first",))
+    assert not await scene.retire(first, "first")
+    index = scene.there.put_index("all", children=[image.descriptor])
+    assert await scene.retire(image, "v1") == f"it is part of {index.digest}"
 
 
 async def test_a_tag_that_moved_stays_with_what_it_pointed_to(scene: Scene) -> None:
@@ -151,7 +183,8 @@ async def test_a_registry_that_deletes_nothing_is_a_failure(scene: Scene, error:
         await scene.retire(image, "v1")
 
 
-async def test_what_was_listed_is_listed_again_when_it_is_old(scene: Scene) -> None:
+async def test_what_was_listed_in_pages_is_listed_again_when_it_is_old(scene: Scene) -> None:
+    scene.adapter.page_size = 2
     for number in range(3):
         scene.there.put_image(f"v{number}", layers=(b"%d" % number,))
     images = {tag: scene.there.find(tag) for tag in sorted(scene.names)}
@@ -159,7 +192,18 @@ async def test_what_was_listed_is_listed_again_when_it_is_old(scene: Scene) -> N
         assert image is not None
         assert not await scene.retire(image, tag)
         scene.now += 0.6 * FRESH_SECONDS
-    assert scene.registry.requests["list"] == 2
+    assert scene.registry.requests["list"] == 2 + 1 + 1  # two pages, then what is left of them
+
+
+async def test_one_page_is_listed_once_more_before_each_deletion(scene: Scene) -> None:
+    for number in range(3):
+        scene.there.put_image(f"v{number}", layers=(b"%d" % number,))
+    for tag in sorted(scene.names):
+        image = scene.there.find(tag)
+        assert image is not None
+        assert not await scene.retire(image, tag)
+    assert scene.registry.requests["list"] == 1 + 3
+    assert scene.registry.requests["resolve"] == 3 + 3
 
 
 async def test_whoever_lost_the_work_deletes_nothing(scene: Scene) -> None:

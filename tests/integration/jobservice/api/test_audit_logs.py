@@ -171,7 +171,7 @@ async def test_one_scheduled_purge_waits_to_begin_and_no_queue_of_them(
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ({}, "schedule.type: None is not known"),
+        ({}, "schedule.type: is missing"),
         (body("Yearly"), "schedule.type: 'Yearly' is not known"),
         (body("Manual", audit_retention_hour=0), "audit_retention_hour"),
         (body("Custom"), "schedule.cron"),

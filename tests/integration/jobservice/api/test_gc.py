@@ -75,7 +75,8 @@ async def test_the_history_is_filtered_sorted_and_paged(admin: Caller) -> None:
 
 async def test_the_schedule_is_set_once_changed_and_removed(admin: Caller) -> None:
     assert (await admin.get(SCHEDULE)).json == {}
-    assert (await admin.post(SCHEDULE, body("Daily", delete_untagged=True))).status == 201
+    made = await admin.post(SCHEDULE, body("Daily", delete_untagged=True))
+    assert (made.status, made.headers["Location"]) == (201, f"/api/v2.0{SCHEDULE}")
     shown = (await admin.get(SCHEDULE)).json
     assert shown["schedule"]["type"] == "Daily"
     assert shown["schedule"]["cron"] == "0 0 0 * * *"
@@ -84,6 +85,7 @@ async def test_the_schedule_is_set_once_changed_and_removed(admin: Caller) -> No
 
     again = await admin.post(SCHEDULE, body("Weekly"))
     assert (again.status, again.code) == (409, "CONFLICT")
+    assert again.messages == "garbage collection has a schedule already; change it by PUT"
     assert (await admin.get(SCHEDULE)).json["schedule"]["type"] == "Daily"
 
     changed = await admin.put(SCHEDULE, body("Custom", cron="0 30 2 * * 1", workers=2))
@@ -104,7 +106,7 @@ async def test_the_answer_sent_back_changes_nothing(admin: Caller) -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ({}, "schedule.type: None is not known"),
+        ({}, "schedule.type: is missing"),
         (body("Yearly"), "schedule.type: 'Yearly' is not known"),
         (body("Manual", workers=0), "parameters.workers: is not a number from 1 to 10"),
         (body("Manual", workers=11), "parameters.workers"),

@@ -318,13 +318,14 @@ async def test_an_artifact_whose_labels_change_is_not_what_was_decided_about(
     if change == "taken off":
         await admin.post(carriers("1.0"), {"id": number})
     async with database.transaction() as connection:
+        now = await standing_rows.clock(connection)
         standing = (await standing_rows.lock(connection, REPOSITORY, [digest]))[digest]
     latest = max([standing.used_at, *standing.tags.values()])
     if change == "put on":
         await admin.post(carriers("1.0"), {"id": number})
     else:
         await admin.delete(f"{carriers('1.0')}/{number}")
-    condemned = Condemned(digest=digest, tags=("1.0",), used_at=latest)
+    condemned = Condemned(digest=digest, tags=("1.0",), used_at=latest, decided_at=now)
     async with database.transaction() as connection:
         refusals = await retiring.retire(connection, REPOSITORY, [condemned], by="retention")
     assert refusals == ["it was used since it was decided"]

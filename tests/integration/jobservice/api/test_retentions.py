@@ -211,6 +211,8 @@ async def test_a_run_is_started_listed_and_stopped_as_in_harbor(
         "dry_run": True,
     }
     assert listed["transship"]["pending_approval"] is False
+    none = await admin.call("PATCH", f"{path}/{execution}", {})
+    assert none.messages == "action: is missing; known are stop, approve, reject"
     odd = await admin.call("PATCH", f"{path}/{execution}", {"action": "pause"})
     assert (odd.status, "stop, approve, reject" in odd.messages) == (400, True)
     early = await admin.call("PATCH", f"{path}/{execution}", {"action": "approve"})

@@ -90,7 +90,7 @@ def test_the_page_tells_what_goes_and_escapes_what_it_is_told() -> None:
 
 def test_the_text_is_a_table_with_what_is_to_be_told_of_rules_and_guards() -> None:
     lines = told("text").splitlines()
-    assert lines[0] == "what retention would delete in team, 2026-11-26 03:04:05"
+    assert lines[0] == "what retention would delete in team, decided at 2026-11-26 03:04:05 UTC"
     assert "team/app0: 1 of 3 would go" in lines
     assert "NOTE: rule 2 matches nothing here" in lines
     assert [line.split()[0] for line in lines if "sha256:" in line] == ["DELETE", "KEEP", "KEEP"]
