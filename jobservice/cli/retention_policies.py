@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import yaml
-
-from jobservice.cli import api_client
+from jobservice.cli import api_client, yaml_file
 from jobservice.cli.api_client import ApiClient, Json, ServerError
 from jobservice.cli.errors import UsageError
 
@@ -49,12 +46,16 @@ async def _registry_id(client: ApiClient, name: str) -> int:
 
 
 async def placed(client: ApiClient, name: str, body: Json) -> Json:
-    """Return a policy's body with the place that it is for."""
+    """Return a policy's body with the place that it is for.
+
+    It says everything: what it leaves out of `transship` the server would leave as it is.
+    """
     if name.startswith(REMOTE):
         own = {**(body.get("transship") or {}), "registry_id": await _registry_id(client, name)}
         return {**body, "transship": own}
     about = await client.get(f"/projects/{api_client.segment(name)}")
-    return {**body, "scope": {"level": "project", "ref": about["project_id"]}}
+    scope = {"level": "project", "ref": about["project_id"]}
+    return {"transship": None, **body, "scope": scope}
 
 
 def shown(name: str) -> str:
@@ -71,11 +72,7 @@ async def executions(client: ApiClient, name: str) -> str:
 
 def read(file: Path) -> Json:
     """Return the policy of a file; raise UsageError."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
-    try:
-        body: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{file} is neither YAML nor JSON: {error}") from None
+    body = yaml_file.read(file)
     if not isinstance(body, dict):
         raise UsageError(f"{file} holds no policy: an object with `rules` is wanted")
     unknown = sorted(set(body) - _KNOWN)

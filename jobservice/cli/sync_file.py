@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import pydantic
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
-from typing_extensions import override
 
+from jobservice.cli import yaml_file
 from jobservice.cli.errors import UsageError
 from protocol.credential import Credential
 from protocol.doublestar import Pattern
 from replication.policy import FLATTEN_ALL, Decoration, Filter, FilterKind, ReplicationPolicy
 
-_SIZE_LIMIT_BYTES: Final = 4 * 1024 * 1024
 _BY_REFERENCE: Final = "write env:VARIABLE or file:PATH; secrets do not belong into this file"
 
 
@@ -146,24 +144,9 @@ class SyncFile(_Strict):
         return next(registry for registry in self.registries if registry.name == name)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses a key said twice instead of keeping the last."""
-
-    @override
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping; raise for duplicate keys."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key!r} is said twice", problem_mark=node.start_mark
-                )
-        return super().construct_mapping(node, deep=deep)
-
-
 def read(path: Path) -> SyncFile:
     """Return what the file says; raise UsageError with a line for everything that is wrong."""
-    document = _load(path)
+    document = yaml_file.read(path)
     problems = list(_unrelated(document))
     try:
         parsed = SyncFile.model_validate(document)
@@ -189,19 +172,6 @@ def credential(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{where} cannot be read: {error}") from None
     return Credential(username=registry.credential.access_key, password=secret)
-
-
-def _load(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            body = file.read(_SIZE_LIMIT_BYTES + 1)
-        if len(body) > _SIZE_LIMIT_BYTES:
-            raise UsageError(f"{path} is larger than 4 MiB: is it the right file?")
-        return yaml.load(body, Loader=_UniqueKeys)  # noqa: S506 - it is a SafeLoader
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {error}") from None
 
 
 def _sentences(error: pydantic.ValidationError) -> Iterator[str]:

@@ -29,6 +29,13 @@ rules:
     tag_selectors: [{kind: doublestar, decoration: matches, pattern: "**"}]
     scope_selectors: {repository: [{kind: doublestar, decoration: repoMatches, pattern: "**"}]}
 """
+OWN = """
+transship:
+  scope: tag
+  rules:
+    - action: delete
+      tags: [{kind: doublestar, decoration: matches, pattern: 2024-01-01}]
+"""
 
 
 async def push(house: House, session: aiohttp.ClientSession, repository: str, tag: str) -> None:
@@ -131,3 +138,21 @@ async def test_a_command_says_what_is_not_there(house: House, api: Api, tmp_path
     assert ran.returncode == 0, ran.stderr
     assert "0 of 0 repositories are covered by a rule" in ran.stderr
     assert house.run("retention", "delete", "bare").returncode == 0
+
+
+async def test_a_file_takes_the_place_of_everything_that_was_said_before(
+    house: House, api: Api, tmp_path: Path
+) -> None:
+    await api.post("/projects", {"project_name": "anew"})
+    file = tmp_path / "retention.yaml"
+    file.write_text(OWN)
+    assert house.run("retention", "set", "anew", str(file)).returncode == 0
+    file.write_text(POLICY)
+    saved = house.run("retention", "set", "anew", str(file), "--json")
+    assert saved.returncode == 0, saved.stderr
+    policy = json.loads(saved.stdout)
+    assert [rule["template"] for rule in policy["rules"]] == ["latestPushedK"]
+    assert (policy["transship"]["rules"], policy["transship"]["scope"]) == ([], "digest")
+    missing = house.run("retention", "set", "anew", str(tmp_path / "nothing.yaml"))
+    assert missing.returncode == 2
+    assert "nothing.yaml cannot be read: No such file" in missing.stderr

@@ -71,7 +71,7 @@ policies:
   - name: one
     src_registry: a
     dest_registry: nobody
-    filters: [{type: tag, value: 3.10}, {type: name, value: "lib[rary"}]
+    filters: [{type: tag, value: 310}, {type: name, value: "lib[rary"}]
   - {name: one, src_registry: a, dest_registry: a, trigger: {type: scheduled}}
 """
     with pytest.raises(UsageError) as raised:
