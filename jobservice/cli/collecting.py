@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Final
 
-from jobservice.cli import display
+from jobservice.cli import display, watching
 from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import CommandError
-from jobservice.cli.watching import POLL_SECONDS, Screen
+from jobservice.cli.watching import UNFINISHED_JOB
 
 ROOT: Final = "/system/gc"
 SUCCEEDED: Final = "Success"
-UNFINISHED: Final = frozenset({"Pending", "Running"})
 
 
 async def until_it_ends(client: ApiClient, identity: int, *, quiet: bool) -> Json:
     """Return the collection as it ended, showing how far it is as that changes unless `quiet`."""
-    screen = Screen(quiet=quiet)
-    while True:
-        found: Json = await client.get(f"{ROOT}/{identity}")
-        screen.show(summary(found))
-        if found["job_status"] not in UNFINISHED:
-            screen.end()
-            return found
-        await asyncio.sleep(POLL_SECONDS)
+    path = f"{ROOT}/{identity}"
+    return await watching.until_job_ends(client, path, summary, status="job_status", quiet=quiet)
 
 
 def want_success(found: Json) -> None:
@@ -53,4 +45,4 @@ def summary(found: Json) -> str:
 
 
 def _is_under_way(found: Json) -> bool:
-    return found["job_status"] in UNFINISHED and "phase" in found["transship"]
+    return found["job_status"] in UNFINISHED_JOB and "phase" in found["transship"]

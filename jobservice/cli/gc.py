@@ -9,7 +9,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from jobservice.cli import api_client, artifact_name, collecting, display, printing, timing
+from jobservice.cli import (
+    api_client,
+    artifact_name,
+    collecting,
+    display,
+    printing,
+    timing,
+    watching,
+)
 from jobservice.cli.api_client import PAGE_SIZE, Json
 from jobservice.cli.collecting import ROOT
 from jobservice.cli.errors import UsageError
@@ -177,7 +185,7 @@ def stop(identity: Identity, *, as_json: printing.AsJson = False) -> None:
     before = asyncio.run(ask())
     if as_json:
         printing.as_json({"id": identity})
-    elif before["job_status"] in collecting.UNFINISHED:
+    elif before["job_status"] in watching.UNFINISHED_JOB:
         printing.line(f"garbage collection {identity} is asked to stop")
     else:
         printing.line(f"garbage collection {identity} ended before: {before['job_status']}")

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Final
 
-from jobservice.cli import display, printing
+from jobservice.cli import display, printing, watching
 from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import CommandError
 from jobservice.cli.exit_codes import ExitCode
 
-POLL_SECONDS: Final = 0.5
-UNFINISHED: Final = frozenset({"Pending", "Running"})
 SUCCEEDED: Final = "Success"
 
 
 async def until_it_ends(
     client: ApiClient, path: str, execution_id: int | str, *, quiet: bool
 ) -> Json:
-    """Return a run as it ended, with a line on standard error for each change unless `quiet`."""
-    shown = ""
-    while True:
-        execution: Json = await client.get(f"{path}/{execution_id}")
-        line = summary(execution)
-        if line != shown and not quiet:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress
-            shown = line
-        if execution["status"] not in UNFINISHED:
-            for remark in [] if quiet else execution["transship"].get("remarks", []):
-                if remark not in line:
-                    print(f"NOTE: {remark}", file=sys.stderr, flush=True)  # noqa: T201
-            return execution
-        await asyncio.sleep(POLL_SECONDS)
+    """Return a run as it ended, showing how far it is as that changes unless `quiet`.
+
+    What looks like a typo in its rules is said at the end.
+    """
+    at = f"{path}/{execution_id}"
+    run = await watching.until_job_ends(client, at, summary, status="status", quiet=quiet)
+    said = summary(run)
+    for remark in [] if quiet else run["transship"].get("remarks", []):
+        if remark not in said:
+            print(f"NOTE: {remark}", file=sys.stderr, flush=True)  # noqa: T201 - a remark
+    return run
 
 
 def summary(execution: Json) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from jobservice.cli import display, event_stream
@@ -16,6 +17,7 @@ POLL_SECONDS: Final = 0.5
 IN_PROGRESS: Final = "InProgress"
 UNFINISHED: Final = ("pending", "running")
 SUCCEEDED: Final = "Succeed"
+UNFINISHED_JOB: Final = frozenset({"Pending", "Running"})
 FAILED: Final = "Failed"
 COUNTS: Final = ("total", "succeed", "failed", "in_progress", "stopped")
 EXAMPLES: Final = 3
@@ -60,6 +62,23 @@ class Screen:
         """Leave the live line."""
         if self._is_live:
             print(file=sys.stderr)  # noqa: T201 - the end of the live line
+
+
+async def until_job_ends(
+    client: ApiClient, path: str, told: Callable[[Json], str], *, status: str, quiet: bool
+) -> Json:
+    """Return a job as it ended, showing what is `told` of it as that changes unless `quiet`.
+
+    `status` is the field in which Harbor has a job's state.
+    """
+    screen = Screen(quiet=quiet)
+    while True:
+        job: Json = await client.get(path)
+        screen.show(told(job))
+        if job[status] not in UNFINISHED_JOB:
+            screen.end()
+            return job
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _listen(client: ApiClient, execution_id: int, screen: Screen) -> None:

@@ -110,7 +110,7 @@ async def test_the_answer_sent_back_changes_nothing(admin: Caller) -> None:
         (body("Yearly"), "schedule.type: 'Yearly' is not known"),
         (body("Manual", workers=0), "parameters.workers: is not a number from 1 to 10"),
         (body("Manual", workers=11), "parameters.workers"),
-        (body("Manual", workers=-3), "parameters.workers"),
+        pytest.param(body("Manual", workers=-3), "parameters.workers", id="a-negative-number"),
         (body("Daily", workers="2"), "parameters.workers"),
         (body("Manual", workers=True), "parameters.workers"),
         (body("Manual", dry_run="yes"), "parameters.dry_run"),
@@ -121,9 +121,17 @@ async def test_the_answer_sent_back_changes_nothing(admin: Caller) -> None:
         (body("Daily", transship={"release_now": True}), "for a run by hand"),
         (body("Custom"), "schedule.cron"),
         (body("Custom", cron="* * * * *"), "schedule.cron"),
-        (body("Custom", cron="30 * * * * *"), "schedule.cron"),
-        (body("Custom", cron="0 0 0 31 2 *"), "schedule.cron"),
-        (body("Custom", cron="0 " * 5000), "schedule.cron"),
+        pytest.param(
+            body("Custom", cron="30 * * * * *"), "schedule.cron", id="a-cron-within-the-minute"
+        ),
+        pytest.param(
+            body("Custom", cron="0 0 0 31 2 *"),
+            "schedule.cron",
+            id="a-cron-of-a-day-that-never-comes",
+        ),
+        pytest.param(
+            body("Custom", cron="0 " * 5000), "schedule.cron", id="a-cron-of-five-thousand-fields"
+        ),
     ],
 )
 async def test_what_cannot_be_is_refused_and_leaves_nothing(

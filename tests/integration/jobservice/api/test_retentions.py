@@ -117,7 +117,10 @@ async def refused(admin: Caller, sent: dict[str, Any], status: int = 400) -> Ans
     [
         ({"rules": [rule(count=number) for number in range(1, 17)]}, "16 rules; at most 15"),
         ({"rules": [rule("newestPushedK")]}, "rules[0].template: 'newestPushedK' is not known"),
-        ({"rules": [rule(count=-1)]}, "rules[0].params.latestPushedK: -1 is not between 0 and"),
+        pytest.param(
+            {"rules": [rule(count=-1)]}, "rules[0].params.latestPushedK: -1 is not between 0 and",
+            id="a-negative-count",
+        ),
         ({"rules": [rule(action="delete")]}, "rules[0].action: 'delete' is not known"),
         ({"rules": [rule(tags="{a")]}, "rules[0].tag_selectors[0].pattern"),
         ({"algorithm": "and"}, "algorithm: 'and' is not known"),
@@ -125,22 +128,33 @@ async def refused(admin: Caller, sent: dict[str, Any], status: int = 400) -> Ans
         ({"scope": {"level": "project", "ref": 99}}, "scope.ref: project 99 not found"),
         ({"scope": {"level": "system", "ref": 1}}, "scope.level: 'system' is not known"),
         ({"trigger": {"kind": "Event"}}, "trigger.kind: 'Event' is not known"),
-        ({"trigger": {"settings": {"cron": "* * * * * *"}}}, "trigger.settings.cron"),
-        ({"trigger": {"settings": {"cron": "0 0 31 2 * *"}}}, "trigger.settings.cron"),
+        pytest.param(
+            {"trigger": {"settings": {"cron": "* * * * * *"}}}, "trigger.settings.cron",
+            id="a-cron-of-every-second",
+        ),
+        pytest.param(
+            {"trigger": {"settings": {"cron": "0 0 31 2 * *"}}}, "trigger.settings.cron",
+            id="a-cron-of-no-hour",
+        ),
         ({"trigger": {"settings": {"cron": 5}}}, "trigger.settings.cron: is not text"),
         ({"transship": {"guard_percent": 0}}, "transship.guard_percent"),
-        ({"transship": {"guard_percent": -5}}, "transship.guard_percent"),
+        pytest.param(
+            {"transship": {"guard_percent": -5}}, "transship.guard_percent",
+            id="a-negative-guard",
+        ),
         ({"transship": {"scope": "layer"}}, "transship.scope"),
         ({"transship": {"unknown": 1}}, "transship.unknown: is not known"),
         ({"transship": {"schedule": {"jitter_seconds": 5}}}, "has no effect without"),
-        (
+        pytest.param(
             {"transship": {"rules": [{"action": "keep"}, {"action": "delete"}]}},
             "deletes nothing: transship rule 1 keeps everything",
+            id="rules-that-contradict",
         ),
-        (
+        pytest.param(
             {"transship": {"rules": [{"action": "delete", "unless": {"newest": {
                 "count": 1, "group": "(" * 40 + "a+" + ")+" * 40}}}]}},
             "transship.rules[0].unless.newest.group",
+            id="an-expression-that-would-explode",
         ),
     ],
 )  # fmt: skip

@@ -139,3 +139,15 @@ async def test_a_project_made_anew_gets_nothing_of_the_one_before(yard: Yard) ->
     for reference in ("latest", steps.digest(image)):
         with pytest.raises(NotDeleted):
             await undelete(yard, reference)
+
+
+async def test_a_digest_with_ten_thousand_tags_goes_and_comes_back_with_all_of_them(
+    yard: Yard,
+) -> None:
+    tags = [f"t{number:05}" for number in range(10_000)]
+    image = await yard.image("many", *tags)
+    await delete(yard, image)
+    assert (await yard.manifests(), await yard.blobs()) == (set(), set())
+    back = await undelete(yard, tags[-1])
+    assert (sorted(back.tags), back.taken) == (tags, ())
+    assert await yard.values("SELECT count(*) FROM registry.tags") == [len(tags)]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from jobservice.domain import collection
-from jobservice.domain.collection import WORDS_KEPT, Account, CollectionParameters, Phase
+from jobservice.domain.collection import (
+    WORDS_KEPT,
+    Account,
+    CollectionParameters,
+    Deleted,
+    Phase,
+)
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +131,23 @@ def test_a_run_is_told_in_a_sentence(
     account: Account, asked: CollectionParameters, sentence: str
 ) -> None:
     assert account.sentence(asked) == sentence
+
+
+@pytest.mark.parametrize(("kind", "tag"), [("tag", "1.0"), ("manifest", None)])
+def test_only_a_tag_that_went_alone_is_a_tag(kind: str, tag: str | None) -> None:
+    gone = Deleted(
+        id=1,
+        kind=kind,
+        repository="team/app",
+        digest="sha256:" + "0" * 64,
+        media_type=None,
+        artifact_type=None,
+        tags=("1.0",),
+        size_bytes=None,
+        pushed_at=NOON,
+        deleted_at=NOON,
+        deleted_by="ann",
+        reason="deleted",
+        until=NOON,
+    )
+    assert gone.tag == tag

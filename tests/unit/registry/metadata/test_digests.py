@@ -12,6 +12,7 @@ def test_a_stored_digest_is_read_back(text: str) -> None:
     stored = digests.encode(known)
     assert len(stored) == 1 + len(known.encoded) // 2
     assert digests.decode(stored) == known
+    assert digests.text(stored) == text
 
 
 def test_the_algorithm_is_part_of_what_is_stored() -> None:

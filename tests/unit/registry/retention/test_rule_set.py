@@ -65,6 +65,11 @@ def test_rules_are_numbered_as_they_were_written() -> None:
     assert read.scope is Scope.TAG
 
 
+def test_rules_in_use_are_named() -> None:
+    read = rules(harbor("always"), {**harbor("always"), "disabled": True}, delete("a"))
+    assert read.names == ("rule 1", "transship rule 1")
+
+
 def test_rules_that_say_the_same_are_found() -> None:
     once = harbor("latestPushedK", 3)
     assert rules(once, harbor("latestPushedK", 4)).twins() is None
