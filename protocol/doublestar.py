@@ -113,8 +113,10 @@ class Pattern:
         """Say whether the whole of `name` matches."""
         state = self._states[self._start]
         for character in name:
-            following = state.following.get(character)
-            state = following if following is not None else self._step(state, character)
+            try:
+                state = state.following[character]
+            except KeyError:
+                state = self._step(state, character)
             if not state.steps:
                 return False
         return state.accepts

@@ -17,6 +17,7 @@ from protocol.errors import InvalidPattern
 
 DOUBLESTAR: Final = "doublestar"
 _EXTRAS_LIMIT: Final = 200
+_EVERYTHING: Final = "**"
 
 
 class Decoration(StrEnum):
@@ -49,11 +50,13 @@ class Selector:
     decoration: Decoration
     pattern: str
     untagged: bool | None = None
+    is_matching: bool = field(init=False, repr=False, compare=False)
     _compiled: Pattern = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the pattern; raise InvalidPattern."""
-        object.__setattr__(self, "_compiled", Pattern.compile(self.pattern))
+        object.__setattr__(self, "is_matching", self.decoration in _MATCHING)
+        object.__setattr__(self, "_compiled", Pattern.compile(self.pattern or _EVERYTHING))
 
     @classmethod
     def parse(cls, said: Mapping[str, object], subject: Subject) -> Self:
@@ -77,14 +80,9 @@ class Selector:
             said["extras"] = json.dumps({"untagged": self.untagged}, separators=(",", ":"))
         return said
 
-    @property
-    def is_matching(self) -> bool:
-        """Whether it takes what matches, rather than what does not."""
-        return self.decoration in _MATCHING
-
     def takes(self, name: str) -> bool:
         """Say whether one repository, or one tag, is meant."""
-        return (not self.pattern or self._compiled.matches(name)) is self.is_matching
+        return self._compiled.matches(name) is self.is_matching
 
     def takes_artifact(self, tags: Collection[str]) -> bool:
         """Say whether an artifact with these tags is meant."""

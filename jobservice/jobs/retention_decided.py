@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
+from operator import attrgetter
 
 from jobservice.domain.retention_verdict import Verdict
 from registry.retention.decision import Decision, Fate, Outcome
@@ -19,7 +19,7 @@ class Decided:
         self._decision = decision
         self._is_by_tag = scope is Scope.TAG
         self.total = decision.total
-        self.doomed = sum(1 for _ in self.going())
+        self.doomed = decision.deleted + decision.untagged
         self.doomed_bytes = decision.deleted_bytes
         self.matched: Mapping[str, int] = {one.rule: one.selected for one in decision.rules}
         self.remarks = tuple(self._remarks())
@@ -37,19 +37,18 @@ class Decided:
 
     def going(self) -> Iterator[Verdict]:
         """Yield what goes, indexes before their children; an artifact once, whatever the scope."""
-        for _, together in groupby(self._decision.going(), key=lambda outcome: outcome.id):
-            outcomes = list(together)
-            whole = [one for one in outcomes if one.fate is Fate.DELETED]
+        for _, together in groupby(self._decision.going(), key=attrgetter("id")):
+            outcomes = tuple(together)
+            whole = tuple(one for one in outcomes if one.fate is Fate.DELETED)
             if whole:
-                yield _artifact(whole)
-            yield from (_tag(one) for one in outcomes if one.fate is Fate.UNTAGGED)
+                yield _verdict(whole, reference=whole[0].digest)
+            yield from (_of_tag(one) for one in outcomes if one.fate is Fate.UNTAGGED)
 
     def kept(self) -> Iterator[Verdict]:
         """Yield what stays, and what garbage collection takes after what it belongs to."""
         for outcome in self._decision.outcomes():
-            if outcome.fate in {Fate.KEPT, Fate.FOLLOWING}:
-                follows = outcome.fate is Fate.FOLLOWING
-                yield replace(_tag(outcome), reference=outcome.digest, goes=False, follows=follows)
+            if outcome.fate is Fate.KEPT or outcome.fate is Fate.FOLLOWING:
+                yield _verdict((outcome,), reference=outcome.digest)
 
     def _remarks(self) -> Iterator[str]:
         if self._decision.selects_nothing:
@@ -60,28 +59,24 @@ class Decided:
                 yield f"{rule} selects nothing here"
 
 
-def _artifact(outcomes: Sequence[Outcome]) -> Verdict:
-    """Return the verdict on an artifact that goes with all its tags."""
-    first = _tag(outcomes[0])
+def _of_tag(outcome: Outcome) -> Verdict:
+    """Return the verdict on a tag that goes alone."""
+    return _verdict((outcome,), reference=f"{outcome.tags[0]}@{outcome.digest}")
+
+
+def _verdict(outcomes: Sequence[Outcome], *, reference: str) -> Verdict:
+    """Return the verdict on what has the same fate: an artifact's outcomes, or one of them."""
+    first = outcomes[0]
     used = [one.active_at for one in outcomes if one.active_at is not None]
-    return replace(
-        first,
-        reference=first.digest,
+    return Verdict(
+        reference=reference,
+        digest=first.digest,
         tags=tuple(tag for one in outcomes for tag in one.tags),
+        goes=first.fate in {Fate.DELETED, Fate.UNTAGGED},
+        follows=first.fate is Fate.FOLLOWING,
+        reason=first.reason,
+        size_bytes=first.size_bytes,
+        pushed_at=first.pushed_at,
         used_at=max(used, default=None),
         overrides_immutable=any(one.overrides_immutable for one in outcomes),
-    )
-
-
-def _tag(outcome: Outcome) -> Verdict:
-    return Verdict(
-        reference=f"{outcome.tags[0] if outcome.tags else ''}@{outcome.digest}",
-        digest=outcome.digest,
-        tags=outcome.tags,
-        goes=True,
-        reason=outcome.reason,
-        size_bytes=outcome.size_bytes,
-        pushed_at=outcome.pushed_at,
-        used_at=outcome.active_at,
-        overrides_immutable=outcome.overrides_immutable,
     )

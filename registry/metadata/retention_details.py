@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from database.pool import Record
 from registry.metadata import image_configs
-from registry.retention import expiry, trial
+from registry.retention import expiry
 from registry.retention.artifact import Artifact
 from registry.retention.criterion import Fact
 from registry.retention.rule_set import RuleSet
@@ -16,7 +16,7 @@ from registry.retention.rule_set import RuleSet
 # Of a repository, which it gives as the first parameter.
 Fetch = Callable[..., Awaitable[Sequence[Record]]]
 
-CRITERIA: Final = (expiry.AT, *expiry.AFTER, trial.CREATED)
+CRITERIA: Final = (expiry.AT, *expiry.AFTER, expiry.CREATED)
 _VALUE_LENGTH: Final = 4096
 _NOT_READ: Final = "has not been read yet"
 # What is no image but belongs to one.
@@ -69,10 +69,10 @@ async def add(fetch: Fetch, page: Sequence[Artifact], rules: RuleSet) -> Sequenc
     if Fact.LABELS in facts:
         rows = await fetch(LABELS, ids)
         labels = {row["id"]: frozenset[str](row["labels"]) for row in rows}
-        page = [replace(one, labels=labels.get(one.id, frozenset())) for one in page]
+        page = [one._replace(labels=labels.get(one.id, frozenset())) for one in page]
     if Fact.PUSHER in facts:
         pushers = {row["id"]: row["pushed_by"] for row in await fetch(PUSHERS, ids)}
-        page = [replace(one, pushed_by=pushers.get(one.id, "")) for one in page]
+        page = [one._replace(pushed_by=pushers.get(one.id, "")) for one in page]
     if rules.annotations:
         page = await _annotated(fetch, page, ids, sorted(rules.annotations))
     if rules.asks_configs:
@@ -85,7 +85,7 @@ async def _annotated(
 ) -> Sequence[Artifact]:
     said = {row["id"]: _values(keys, row) for row in await fetch(ANNOTATIONS, ids, keys)}
     return [
-        replace(one, annotations={**one.annotations, **said[one.id]}) if one.id in said else one
+        one._replace(annotations={**one.annotations, **said[one.id]}) if one.id in said else one
         for one in page
     ]
 
@@ -118,8 +118,7 @@ def _gather(said: _Said, row: Record, keys: Sequence[str], *, asks_labels: bool)
 
 
 def _completed(artifact: Artifact, said: _Said) -> Artifact:
-    return replace(
-        artifact,
+    return artifact._replace(
         annotations={**(said.labels or {}), **artifact.annotations},
         platforms=sorted(said.platforms),
         held=artifact.held or (f"its config {said.problem}" if said.problem else ""),

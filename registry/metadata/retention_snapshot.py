@@ -15,15 +15,15 @@ from protocol import media_types
 from registry import immutability
 from registry.immutability import ImmutableRule
 from registry.metadata import digests, immutable_rules, retention_details
-from registry.retention import expiry, trial
-from registry.retention.artifact import Artifact, Tag
+from registry.retention import expiry
+from registry.retention.artifact import NOTHING_SAID, Artifact, Tag
 from registry.retention.rule_set import RuleSet
 
 ARTIFACTS: Final = 256
 TAGS_EACH: Final = 128
 MORE_TAGS: Final = 5000
 NOTHING: Final = RuleSet()
-ANNOTATIONS: Final = (expiry.AT, *expiry.AFTER, trial.CREATED)
+ANNOTATIONS: Final = (expiry.AT, *expiry.AFTER, expiry.CREATED)
 _ANNOTATION_LENGTH: Final = 100
 _INDEXES: Final = ", ".join(f"'{one}'" for one in sorted(media_types.INDEXES))
 _WEIGHT: Final = """{0}.size_bytes + coalesce((
@@ -151,17 +151,10 @@ class _Reading:
         names: Sequence[str] = row["names"] or ()
         if not names:
             return ()
-        times = (row["tags_pushed_at"], row["tags_pulled_at"], row["tags_used_at"])
-        return [
-            Tag(
-                name=name,
-                pushed_at=pushed_at,
-                pulled_at=pulled_at,
-                used_at=used_at,
-                immutable=self._immutable(name) if self._rules else "",
-            )
-            for name, pushed_at, pulled_at, used_at in zip(names, *times, strict=True)
-        ]
+        columns = (row["tags_pushed_at"], row["tags_pulled_at"], row["tags_used_at"])
+        if not self._rules:
+            return list(map(Tag, names, *columns))
+        return list(map(Tag, names, *columns, map(self._immutable, names)))
 
     def _immutable(self, tag: str) -> str:
         """Return which rule forbids to delete a tag; empty if none does."""
@@ -196,7 +189,7 @@ def _artifact(row: Record, tags: Sequence[Tag]) -> Artifact:
         size_bytes=size_bytes,
         artifact_type=artifact_type,
         config_media_type=config_media_type,
-        annotations=_said(said) if said else {},
+        annotations=_said(said) if said else NOTHING_SAID,
         parents=parents,
         subject=None if subject is None else digests.text(subject),
         held=held or "",

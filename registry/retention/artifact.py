@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from protocol import media_types
 
@@ -19,11 +20,13 @@ class Type(StrEnum):
     OTHER = "other"
 
 
-_OF_IMAGES = frozenset({None, "", media_types.OCI_CONFIG, media_types.DOCKER_CONFIG})
+NOTHING_SAID: Final[Mapping[str, str]] = MappingProxyType({})
+_OF_IMAGES: Final = frozenset({None, "", media_types.OCI_CONFIG, media_types.DOCKER_CONFIG})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
+# These two are tuples: one is made of each artifact and tag of a repository, and a frozen dataclass
+# takes four times as long.
+class Tag(NamedTuple):
     """A tag and its times; `immutable` names what forbids to delete it, or is empty."""
 
     name: str
@@ -33,8 +36,7 @@ class Tag:
     immutable: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A manifest with its tags, or with some of them: what follows with the same id has the others.
 
     `pushed_at` is None where a registry cannot tell; then a rule that asks for it is refused.
@@ -55,7 +57,7 @@ class Artifact:
     size_bytes: int = 0
     artifact_type: str | None = None
     config_media_type: str | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    annotations: Mapping[str, str] = NOTHING_SAID
     labels: frozenset[str] | None = None
     platforms: Sequence[str] | None = None
     pushed_by: str | None = None

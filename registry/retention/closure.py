@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from operator import and_
 from typing import Final
 
 from protocol import referrers
@@ -60,7 +61,10 @@ class Closure:
 
     def spread(self, stays: bytearray) -> None:
         """Let everything stay that follows what stays."""
-        waiting = [place for place, one in enumerate(stays) if one]
+        leads = bytearray(len(stays))
+        for leader in self._led_by:
+            leads[leader] = True
+        waiting = [place for place, one in enumerate(map(and_, leads, stays)) if one]
         while waiting:
             leader = waiting.pop()
             at = bisect_left(self._order, leader, key=self._led_by.__getitem__)

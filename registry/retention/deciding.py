@@ -12,6 +12,7 @@ from datetime import datetime
 
 from registry.retention import closure, settling
 from registry.retention.artifact import Artifact
+from registry.retention.criterion import Fact
 from registry.retention.decision import Decision
 from registry.retention.judge import Judge
 from registry.retention.ledger import ALL_TAGS, Ledger
@@ -41,57 +42,63 @@ class Decider:
         self._rest_goes = rules.deletes_the_rest
         self._now = now.timestamp()
         self._by_tag = rules.scope is Scope.TAG
+        self._asks_annotations = Fact.ANNOTATIONS in rules.needed
+        self._judges = [Judge(rule) for rule in rules.rules]
+        self._readers = [judge for judge in self._judges if judge.looks_closely]
         self._ledger = Ledger()
-        self._rulings = Rulings([Judge(rule, self._now) for rule in rules.rules])
         self._artifact: Artifact | None = None
         self._unit: Unit | None = None
         self._tags = 0
 
     def take(self, artifacts: Iterable[Artifact]) -> None:
-        """Take note of artifacts; raise UnknownFact, or TooManyGroups."""
+        """Take note of artifacts; raise UnknownFact, TooManyGroups."""
         for artifact in artifacts:
-            unit = self._unit
-            if unit is None or unit.id != artifact.id:
+            if self._artifact is None or self._artifact.id != artifact.id:
                 self._close()
                 self._ledger.begin(artifact)
-                unit = self._unit = Unit(artifact, len(self._ledger.tags))
-                self._artifact, self._tags = artifact, 0
+                self._artifact, self._unit, self._tags = artifact, Unit(artifact), 0
             else:
                 self._ledger.name(artifact.tags)
-            self._see(artifact, unit)
+            self._see(artifact)
 
     def decide(self) -> Decision:
-        """Return the decision, when all have been told of."""
+        """Return the decision, when all have been told of; raise UnknownFact, TooManyGroups."""
         self._close()
-        return settling.settle(
-            self._ledger, self._rulings, rest_goes=self._rest_goes, now=self._now
-        )
+        rulings = Rulings(self._judges, self._ledger, self._now)
+        return settling.settle(self._ledger, rulings, rest_goes=self._rest_goes, now=self._now)
 
-    def _see(self, artifact: Artifact, unit: Unit) -> None:
-        ledger = self._ledger
+    def _see(self, artifact: Artifact) -> None:
+        ledger, unit = self._ledger, self._unit
+        assert unit is not None  # noqa: S101  an artifact has begun
         for place, tag in enumerate(artifact.tags, self._tags):
             subject = closure.subject_of(tag.name)
             if subject is not None:
                 ledger.refer(subject)
                 continue
             ledger.own_tags[-1] += 1
-            self._rulings.see(tag.name, unit.type)
+            for reader in self._readers:
+                reader.see(tag.name, unit.type)
             if self._by_tag:
-                unit.narrow(artifact, tag, place, len(ledger.tags))
-                ledger.add(unit, place)
-                self._rulings.judge(unit, is_tagged=True)
+                unit.narrow(artifact, tag, place)
+                self._add(artifact, unit, place, is_tagged=True)
             else:
                 unit.take(tag, place)
         self._tags += len(artifact.tags)
 
     def _close(self) -> None:
-        """Judge what is judged as a whole, when all its tags are known."""
+        """Add what is judged as a whole, when all its tags are known."""
         unit, artifact = self._unit, self._artifact
-        self._unit = None
+        self._unit = self._artifact = None
         if unit is None or artifact is None:
             return
         is_tagged = self._ledger.own_tags[-1] > 0
         follows = bool(artifact.parents or artifact.subject or self._tags)
         if (is_tagged and not self._by_tag) or not (is_tagged or follows):
-            self._ledger.add(unit, ALL_TAGS)
-            self._rulings.judge(unit, is_tagged=is_tagged)
+            self._add(artifact, unit, ALL_TAGS, is_tagged=is_tagged)
+
+    def _add(self, artifact: Artifact, unit: Unit, tag: int, *, is_tagged: bool) -> None:
+        self._ledger.add(unit, tag, is_tagged=is_tagged)
+        if self._asks_annotations:
+            self._ledger.annotate(artifact.annotations, unit.pushed)
+        for reader in self._readers:
+            reader.judge(unit, self._ledger, is_tagged=is_tagged)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Fate(StrEnum):
@@ -17,8 +18,7 @@ class Fate(StrEnum):
     FOLLOWING = "following"  # it goes with what it accompanies: garbage collection takes it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What becomes of an artifact; in the scope of tags there is one for each of its tags.
 
     `size_bytes` is what an artifact weighs, once for all its tags. `overrides_immutable`: an
@@ -52,14 +52,16 @@ class Decision:
 
     `total` counts candidates: artifacts that are tagged, or neither named by an index nor referring
     to another; `retained` those that stay. `tags` and `deleted_tags` count tags likewise, without
-    those that only accompany another artifact. `deleted_bytes` is what goes weighs; what of it
-    others share stays. `selects_nothing`: what goes does so because no keep rule selected anything.
+    those that only accompany another artifact; `untagged` are those of them that go alone.
+    `deleted_bytes` is what goes weighs; what of it others share stays. `selects_nothing`: what goes
+    does so because no keep rule selected anything.
     """
 
     total: int
     retained: int
     tags: int
     deleted_tags: int
+    untagged: int
     deleted_bytes: int
     rules: tuple[RuleCount, ...]
     selects_nothing: bool

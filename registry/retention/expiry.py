@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+CREATED: Final = "org.opencontainers.image.created"
 AT: Final = "transship.expires-at"  # RFC 3339
 AFTER: Final = ("transship.expires-after", "quay.expires-after")  # since the push: 12h, 3d, 2w
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}

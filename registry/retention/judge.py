@@ -1,115 +1,107 @@
 """One rule at work in one repository: what it selects, and what its criteria say of that.
 
-Units pass by with all their names. What depends on one unit alone is judged at once; what depends
-on the others (the newest, a budget) when all have passed.
+Where a rule asks for tags it sees them all while units pass by; everything else is asked of the
+whole columns afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import compress
+from math import isnan
 from typing import Final
 
-from registry.retention import criterion, trial
+from registry.retention import contest, criterion, trial
 from registry.retention.artifact import Type
 from registry.retention.criterion import Fact
 from registry.retention.errors import TooManyGroups, UnknownFact
-from registry.retention.name_selector import NameSelector
-from registry.retention.ranking import Rank
+from registry.retention.ledger import KINDS, Ledger
 from registry.retention.rule import Action, Rule, TagState
-from registry.retention.trial import Trial
+from registry.retention.trial import Said
 from registry.retention.unit import Unit
-from registry.retention.verdict import Verdict
-
-NO_CRITERION: Final = -1
-
 
 _ANY_NAME: Final = frozenset({"", "*", "**"})
+_OF_TIME: Final = frozenset({Fact.PUSH_TIME, Fact.PULL_TIME})
 
 
 class Judge:
-    """Judges by one rule. `selected` counts what it selected."""
+    """Judges by one rule."""
 
-    def __init__(self, rule: Rule, now: float) -> None:
+    def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.selected = 0
-        self._trials: tuple[Trial, ...] = tuple(trial.of(one, now) for one in rule.criteria)
-        self._readers = tuple(one for one in self._trials if one.reads_names)
-        needed = frozenset[Fact]().union(*map(criterion.facts, rule.criteria))
-        self._needs_times = bool(needed & {Fact.PUSH_TIME, Fact.PULL_TIME})
-        self._takes_tagged = rule.tag_state is not TagState.UNTAGGED
-        self._takes_untagged = (
-            all(one.takes_artifact(()) for one in rule.tags)
-            if rule.tag_state is None
-            else rule.tag_state is not TagState.TAGGED
-        )
+        self._contests = {
+            place: one
+            for place, asked in enumerate(rule.criteria)
+            if (one := contest.of(asked)) is not None
+        }
+        # For each kind of unit, whether it is meant as far as that goes.
+        self._kinds = bytes(self._takes(*kind) for kind in KINDS).ljust(256, b"\0")
         # Those that not every tag satisfies.
-        self._demanding = [
-            one for one in rule.tags if not (one.is_matching and one.pattern in _ANY_NAME)
+        self._demanding: list[Callable[[str], bool]] = [
+            one.takes for one in rule.tags if not (one.is_matching and one.pattern in _ANY_NAME)
         ]
-        self._unmet: Sequence[NameSelector] = self._demanding
+        self._unmet = self._demanding
         # What it deletes goes with all its tags: one that it does not mean spares the rest.
         self._wants_all = rule.action is Action.DELETE
         self._is_spared = False
+        self._meant = bytearray()
+
+    def _takes(self, type_: Type, is_tagged: bool) -> bool:  # noqa: FBT001 a kind's two parts
+        state = self.rule.tag_state
+        if is_tagged:
+            takes = state is not TagState.UNTAGGED
+        elif state is None:
+            takes = all(one.takes_artifact(()) for one in self.rule.tags)
+        else:
+            takes = state is not TagState.TAGGED
+        return takes and type_ in self.rule.types
 
     @property
-    def reads_names(self) -> bool:
-        """Whether it has to see the tags of a unit."""
-        return self._takes_tagged and bool(self._demanding or self._readers)
+    def looks_closely(self) -> bool:
+        """Whether it has to see the tags of each unit, and each unit."""
+        return bool(self._demanding or self._contests or self.rule.conditions)
 
     def see(self, name: str, type_: Type) -> None:
-        """Take note of a tag of the unit that is judged next."""
+        """Take note of a tag of the next unit."""
         if self._wants_all:
-            self._is_spared |= not all(one.takes(name) for one in self._demanding)
+            self._is_spared |= not all(takes(name) for takes in self._demanding)
         elif self._unmet:
-            self._unmet = [one for one in self._unmet if not one.takes(name)]
-        if not self._readers or type_ not in self.rule.types:
-            return
-        if all(one.takes(name) for one in self._demanding):
-            for reader in self._readers:
-                reader.see(name, type_)
+            self._unmet = [takes for takes in self._unmet if not takes(name)]
+        if self._contests and all(takes(name) for takes in self._demanding):
+            for one in self._contests.values():
+                one.see(name, type_)
 
-    def judge(self, unit: Unit, *, is_tagged: bool) -> tuple[Verdict, int]:
-        """Return what comes of the unit, and which criterion says so.
-
-        HOLDS and FAILS are final; with OPEN `winners` may still single it out. APART is none of the
-        rule's business.
-        """
-        is_meant = not (self._is_spared if self._wants_all else self._unmet)
+    def judge(self, unit: Unit, ledger: Ledger, *, is_tagged: bool) -> None:
+        """Say whether a unit is meant, the ledger's last; raise UnknownFact, TooManyGroups."""
+        is_named = not is_tagged or not (self._is_spared if self._wants_all else self._unmet)
         self._unmet, self._is_spared = self._demanding, False
-        takes = (self._takes_tagged and is_meant) if is_tagged else self._takes_untagged
-        if not takes or unit.type not in self.rule.types or not self._meets_conditions(unit):
-            for reader in self._readers:
-                reader.forget()
-            return Verdict.APART, NO_CRITERION
-        self.selected += 1
-        if self._needs_times and unit.pushed is None:
+        try:
+            is_meant = (
+                is_named
+                and bool(self._kinds[ledger.kinds[-1]])
+                and all(one.takes(unit.artifact) for one in self.rule.conditions)
+            )
+            self._meant.append(is_meant)
+            for one in self._contests.values():
+                one.enter(ledger, is_meant=is_meant)
+        except UnknownFact as error:
+            raise UnknownFact(f"{self.rule.name} {error}") from None
+        except TooManyGroups as error:
+            raise TooManyGroups(f"{self.rule.name}: {error}") from None
+
+    def meant(self, ledger: Ledger) -> bytes:
+        """Return a byte for each unit, 1 for those that the rule selects; raise UnknownFact."""
+        meant = bytes(self._meant if self.looks_closely else ledger.kinds.translate(self._kinds))
+        needed = frozenset[Fact]().union(*map(criterion.facts, self.rule.criteria))
+        if needed & _OF_TIME and any(compress(map(isnan, ledger.pushed), meant)):
             raise UnknownFact(
                 f"{self.rule.name} asks when artifacts were pushed or pulled,"
                 " and the registry does not tell"
             )
-        try:
-            if len(self._trials) == 1:
-                return self._trials[0].judge(unit), 0
-            return _together([one.judge(unit) for one in self._trials])
-        except TooManyGroups as error:
-            raise TooManyGroups(f"{self.rule.name}: {error}") from None
+        return meant
 
-    def _meets_conditions(self, unit: Unit) -> bool:
-        try:
-            return all(one.takes(unit.artifact) for one in self.rule.conditions)
-        except UnknownFact as error:
-            raise UnknownFact(f"{self.rule.name} {error}") from None
-
-    def winners(self) -> Iterator[tuple[int, int, Rank]]:
-        """Yield the units left open that a criterion singles out, with the criterion's index."""
-        for index, one in enumerate(self._trials):
-            for unit, rank in one.winners():
-                yield unit, index, rank
-
-
-def _together(verdicts: list[Verdict]) -> tuple[Verdict, int]:
-    """Return what several criteria say: one that holds is enough, one that cannot say prevents."""
-    for decisive in (Verdict.HOLDS, Verdict.APART, Verdict.OPEN):
-        if decisive in verdicts:
-            return decisive, verdicts.index(decisive)
-    return Verdict.FAILS, NO_CRITERION
+    def said(self, ledger: Ledger, meant: bytes, now: float) -> Iterator[Said]:
+        """Yield what each criterion says of what is meant."""
+        for place, asked in enumerate(self.rule.criteria):
+            held = self._contests.get(place)
+            yield held.said() if held else trial.of(asked, ledger, meant, now)

@@ -7,18 +7,29 @@ a candidate: a child of an index or what accompanies another, without a tag of i
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice, pairwise
+from math import nan
+from operator import le
 from typing import Final
 
-from registry.retention.artifact import Artifact, Tag
+from registry.retention import expiry
+from registry.retention.artifact import Artifact, Tag, Type
+from registry.retention.criterion import Order
 from registry.retention.texts import Texts
 from registry.retention.unit import Unit
 
 ALL_TAGS: Final = -1
+# Of units: their type, and whether they are tagged.
+KINDS: Final = [(type_, is_tagged) for type_ in Type for is_tagged in (False, True)]
+_KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 
 
 class Ledger:
-    """Columns of artifacts and of units; both grow at the end only."""
+    """Columns of artifacts and of units; both grow at the end only.
+
+    Times are seconds since the epoch, NaN where they are not known.
+    """
 
     def __init__(self) -> None:
         # Of artifacts. A name is the digest, then the tags; companions are no own tags.
@@ -28,13 +39,18 @@ class Ledger:
         self.held = array("i")
         self.own_tags = array("i")
         self.first_units = array("i")
-        # Of units: the place of its one tag among the artifact's, or ALL_TAGS; what forbids to
-        # delete it, and which tag has that.
+        # Of units: whose they are; the place of its one tag among the artifact's, or ALL_TAGS; what
+        # forbids to delete it, and which tag has that.
+        self.artifacts = array("i")
         self.tags = array("i")
+        self.kinds = bytearray()
         self.pushed = array("d")
         self.active = array("d")
         self.immutable = array("i")
         self.immutable_tags = array("i")
+        # Of units where a rule asks for it: what annotations say.
+        self.created = array("d")
+        self.expires = array("d")
         # Who depends on whom: the follower's place, and the id or the digest of whom it follows.
         self.children = array("i")
         self.parent_ids = array("q")
@@ -67,13 +83,22 @@ class Ledger:
         self.referrers.append(len(self.ids) - 1)
         self.subjects.append(subject)
 
-    def add(self, unit: Unit, tag: int) -> None:
+    def add(self, unit: Unit, tag: int, *, is_tagged: bool) -> None:
         """Add a unit of the last artifact."""
+        self.artifacts.append(len(self.ids) - 1)
         self.tags.append(tag)
-        self.pushed.append(unit.pushed or 0.0)
-        self.active.append(unit.active or 0.0)
+        self.kinds.append(_KIND_NUMBERS[unit.type, is_tagged])
+        self.pushed.append(nan if unit.pushed is None else unit.pushed)
+        self.active.append(nan if unit.active is None else unit.active)
         self.immutable.append(self._word(unit.immutable))
         self.immutable_tags.append(unit.immutable_tag)
+
+    def annotate(self, annotations: Mapping[str, str], pushed: float | None) -> None:
+        """Write down what the last unit says of itself."""
+        created = expiry.moment(annotations.get(expiry.CREATED, ""))
+        expires = expiry.expires(annotations, pushed)
+        self.created.append(nan if created is None else created)
+        self.expires.append(nan if expires is None else expires)
 
     def _word(self, text: str) -> int:
         """Return the place in `words` of a text that many share."""
@@ -83,6 +108,25 @@ class Ledger:
         if number == len(self.words):
             self.words.append(text)
         return number
+
+    def times(self, order: Order) -> array[float]:
+        """Return the units' times by which an order ranks; versions are none."""
+        return {
+            Order.PUSH: self.pushed,
+            Order.PULL: self.active,
+            Order.CREATED: self.created,
+        }[order]
+
+    def spans(self) -> Iterator[range]:
+        """Yield the numbers of each artifact's units."""
+        return (range(*ends) for ends in pairwise(chain(self.first_units, (len(self.tags),))))
+
+    def latest_first(self) -> Iterator[int]:
+        """Yield artifacts by their ids, the highest first."""
+        places = range(len(self.ids))
+        if all(map(le, self.ids, islice(self.ids, 1, None))):
+            return reversed(places)
+        return iter(sorted(places, key=self.ids.__getitem__, reverse=True))
 
     def names_of(self, artifact: int) -> tuple[str, tuple[str, ...]]:
         """Return digest and tags."""

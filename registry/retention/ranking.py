@@ -7,7 +7,7 @@ came later.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,8 +29,14 @@ class Rank:
 NO_RANK: Final = Rank(0, 0, "")
 
 
+def newest(count: int, entries: Iterable[_Entry], *, total: int) -> Iterator[tuple[int, Rank]]:
+    """Yield the first `count` of one group that is known as a whole, with their ranks."""
+    for place, (_, _, unit) in enumerate(heapq.nlargest(count, entries), 1):
+        yield unit, Rank(place, total, "")
+
+
 class Newest:
-    """The first `count` of each group."""
+    """The first `count` of each group, whose members pass by."""
 
     def __init__(self, count: int) -> None:
         self._count = count

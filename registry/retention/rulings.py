@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
+from operator import gt
 from typing import Final
 
-from registry.retention.artifact import Type
 from registry.retention.criterion import Criterion
 from registry.retention.judge import Judge
+from registry.retention.ledger import Ledger
 from registry.retention.ranking import NO_RANK, Rank
 from registry.retention.rule import Action, Rule
-from registry.retention.unit import Unit
-from registry.retention.verdict import Verdict
+from registry.retention.trial import Said
 
-_NO_CAUSE: Final = 2**15 - 1
+NOBODY: Final = -1
 _CRITERIA_LIMIT: Final = 8
 
 
@@ -29,108 +31,98 @@ class Cause:
 
 
 class _Causes:
-    """Which of some rules singles out each unit."""
+    """For each unit the first criterion of the first rule that singles it out."""
 
-    def __init__(self, judges: Sequence[Judge]) -> None:
-        self._judges = judges
-        self._found = array("h")
+    def __init__(self, units: int) -> None:
+        self.found = array("h", [NOBODY]) * units
         self._ranks: dict[int, Rank] = {}
 
-    def ask(self, unit: Unit, *, is_tagged: bool) -> list[Verdict]:
-        """Let all judge the next unit; write down the first that singles it out."""
-        verdicts: list[Verdict] = []
-        cause = _NO_CAUSE
-        for number, judge in enumerate(self._judges):
-            verdict, criterion = judge.judge(unit, is_tagged=is_tagged)
-            verdicts.append(verdict)
-            if verdict is Verdict.HOLDS and cause == _NO_CAUSE:
-                cause = number * _CRITERIA_LIMIT + criterion
-        self._found.append(cause)
-        return verdicts
+    def add(self, rule: int, criterion: int, said: Said) -> None:
+        cause = rule * _CRITERIA_LIMIT + criterion
+        for unit in compress(count(), said.singled):
+            if self.found[unit] == NOBODY:
+                self.found[unit] = cause
+                if unit in said.ranks:
+                    self._ranks[unit] = said.ranks[unit]
 
-    def finish(self) -> None:
-        """Let those that compare say who won."""
-        for number, judge in enumerate(self._judges):
-            for unit, criterion, rank in judge.winners():
-                cause = number * _CRITERIA_LIMIT + criterion
-                if cause < self._found[unit]:
-                    self._found[unit] = cause
-                    self._ranks[unit] = rank
-
-    def rule(self, unit: int) -> Rule | None:
-        """Return the first rule that singles a unit out."""
-        found = self._found[unit]
-        return None if found == _NO_CAUSE else self._judges[found // _CRITERIA_LIMIT].rule
-
-    def of(self, unit: int) -> Cause | None:
-        """Return that rule with its criterion and rank."""
-        rule = self.rule(unit)
-        if rule is None:
+    def of(self, unit: int, rules: Sequence[Rule]) -> Cause | None:
+        cause = self.found[unit]
+        if cause == NOBODY:
             return None
-        criterion = rule.criteria[self._found[unit] % _CRITERIA_LIMIT]
+        rule = rules[cause // _CRITERIA_LIMIT]
+        criterion = rule.criteria[cause % _CRITERIA_LIMIT]
         return Cause(rule, criterion, self._ranks.get(unit, NO_RANK))
+
+    def counts(self) -> Counter[int]:
+        """Return for how many units each rule is the first, by its number."""
+        counted: Counter[int] = Counter()
+        for cause, units in Counter(self.found).items():
+            counted[cause // _CRITERIA_LIMIT] += units
+        return counted
 
 
 class Rulings:
-    """Collects what every judge says.
+    """Asks every judge, rule by rule, when all units are known.
 
     The first rule that keeps something names the reason: the order changes reasons, nothing else.
     """
 
-    def __init__(self, judges: Sequence[Judge]) -> None:
-        self._judges = judges
-        self._readers = [judge for judge in judges if judge.reads_names]
-        keepers = [judge for judge in judges if judge.rule.action is Action.KEEP]
-        self._deleters = [judge for judge in judges if judge.rule.action is Action.DELETE]
-        self._keeping = _Causes(keepers)
-        self._sparing = _Causes(self._deleters)
-        self._doomed = [bytearray() for _ in self._deleters]
+    def __init__(self, judges: Sequence[Judge], ledger: Ledger, now: float) -> None:
+        """Raise UnknownFact."""
+        units = len(ledger.tags)
+        self._rules = [judge.rule for judge in judges]
+        self._selected: list[int] = []
+        self._keeping = _Causes(units)
+        self._sparing = _Causes(units)
+        # The number of the rule that deletes a unit, first one that also deletes what is immutable.
+        self._deleters = array("h", [NOBODY]) * units
+        for number, judge in enumerate(judges):
+            meant = judge.meant(ledger)
+            self._selected.append(meant.count(True))
+            said = judge.said(ledger, meant, now)
+            if judge.rule.action is Action.KEEP:
+                for place, one in enumerate(said):
+                    self._keeping.add(number, place, one)
+            else:
+                self._delete(number, meant, said)
 
-    def see(self, name: str, type_: Type) -> None:
-        """Tell everybody of a tag of the unit that is judged next."""
-        for judge in self._readers:
-            judge.see(name, type_)
+    def _delete(self, number: int, meant: bytes, said: Iterator[Said]) -> None:
+        """One criterion that singles out, or cannot be asked, spares what a rule would delete."""
+        doomed = meant
+        for place, one in enumerate(said):
+            self._sparing.add(number, place, one)
+            for spared in filter(None, (one.singled, one.apart)):
+                doomed = bytes(map(gt, doomed, spared))
+        overrides = self._rules[number].override_immutable
+        for unit in compress(count(), doomed):
+            before = self._deleters[unit]
+            if before == NOBODY or (overrides and not self._rules[before].override_immutable):
+                self._deleters[unit] = number
 
-    def judge(self, unit: Unit, *, is_tagged: bool) -> None:
-        """Let everybody judge a unit; units come in the order of their numbers."""
-        self._keeping.ask(unit, is_tagged=is_tagged)
-        if not self._deleters:
-            return
-        verdicts = self._sparing.ask(unit, is_tagged=is_tagged)
-        for doomed, verdict in zip(self._doomed, verdicts, strict=True):
-            doomed.append(verdict in {Verdict.OPEN, Verdict.FAILS})
-
-    def finish(self) -> None:
-        """Let those that compare say who won."""
-        self._keeping.finish()
-        self._sparing.finish()
-        for doomed, judge in zip(self._doomed, self._deleters, strict=True):
-            for unit, _, _ in judge.winners():
-                doomed[unit] = False
-
-    def kept_by(self, unit: int) -> Rule | None:
-        """Return the first rule that keeps a unit."""
-        return self._keeping.rule(unit)
+    @property
+    def keepers(self) -> Sequence[int]:
+        """What keeps each unit, NOBODY where no rule does."""
+        return self._keeping.found
 
     def keeping(self, unit: int) -> Cause | None:
         """Return why a rule keeps a unit; None if none does."""
-        return self._keeping.of(unit)
+        return self._keeping.of(unit, self._rules)
 
     def sparing(self, unit: int) -> Cause | None:
         """Return why a delete rule that selects a unit spares it; None if none does."""
-        return self._sparing.of(unit) if self._deleters else None
+        return self._sparing.of(unit, self._rules)
 
     def deleted_by(self, unit: int) -> Rule | None:
         """Return the rule that deletes a unit, first one that also deletes what is immutable."""
-        found: Rule | None = None
-        for doomed, judge in zip(self._doomed, self._deleters, strict=True):
-            if doomed[unit]:
-                if judge.rule.override_immutable:
-                    return judge.rule
-                found = found or judge.rule
-        return found
+        number = self._deleters[unit]
+        return None if number == NOBODY else self._rules[number]
 
-    def counts(self) -> Iterator[tuple[Rule, int]]:
-        """Yield each rule with the number of units that it selected."""
-        for judge in self._judges:
-            yield judge.rule, judge.selected
+    def counts(self, gone: Sequence[int]) -> Iterator[tuple[Rule, int, int]]:
+        """Yield each rule with how many units it selected, and of how many it is the reason.
+
+        `gone` has a 1 for each unit that goes.
+        """
+        decided = self._keeping.counts()
+        decided.update(compress(self._deleters, gone))
+        for number, rule in enumerate(self._rules):
+            yield rule, self._selected[number], decided[number]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
+from math import isnan
 
 from registry.retention import reasons
-from registry.retention.closure import NOBODY, Closure
+from registry.retention.closure import Closure
 from registry.retention.decision import Decision, Fate, Outcome, RuleCount
 from registry.retention.ledger import ALL_TAGS, Ledger
 from registry.retention.rule import Action
-from registry.retention.rulings import Rulings
+from registry.retention.rulings import NOBODY, Rulings
 
 
 def settle(ledger: Ledger, rulings: Rulings, *, rest_goes: bool, now: float) -> Decision:
     """Return the decision about everything in the ledger; `rest_goes`: what no rule keeps."""
-    rulings.finish()
     return _Settlement(ledger, rulings, rest_goes=rest_goes, now=now).decision()
 
 
@@ -28,70 +28,62 @@ class _Settlement:
         self._rulings = rulings
         self._rest_goes = rest_goes
         self._now = now
+        self._going = bytearray(map(self._goes, count(), rulings.keepers))
+        self._counts = tuple(rulings.counts(self._going))
         self._selects_nothing = rest_goes and not any(
-            selected for rule, selected in rulings.counts() if rule.action is Action.KEEP
+            selected for rule, selected, _ in self._counts if rule.action is Action.KEEP
         )
-        self._decided: Counter[str] = Counter()
-        self._going = bytearray(map(self._goes, range(len(ledger.tags))))
         self._closure = Closure(ledger)
-        self._stays = bytearray(map(self._stays_alone, range(len(ledger.ids))))
+        self._stays = bytearray(map(self._stays_alone, count(), ledger.spans()))
         self._closure.spread(self._stays)
 
-    def _goes(self, unit: int) -> bool:
-        """Say what becomes of a unit if nothing else keeps it, and count whose doing it is."""
-        keeper = self._rulings.kept_by(unit)
-        if keeper:
-            self._decided[keeper.name] += 1
+    def _goes(self, unit: int, keeper: int) -> bool:
+        """Say what becomes of a unit if nothing else keeps it."""
+        if keeper != NOBODY:
             return False
         deleter = self._rulings.deleted_by(unit)
         overrides = deleter is not None and deleter.override_immutable
-        if not (deleter or self._rest_goes) or (self._ledger.immutable[unit] and not overrides):
-            return False
-        if deleter:
-            self._decided[deleter.name] += 1
-        return True
+        goes = self._rest_goes or deleter is not None
+        return goes and (overrides or not self._ledger.immutable[unit])
 
-    def _stays_alone(self, artifact: int) -> bool:
+    def _stays_alone(self, artifact: int, units: range) -> bool:
         """Say whether an artifact stays whatever becomes of others."""
-        units = self._ledger.units_of(artifact)
         if self._ledger.held[artifact]:
             return True
         if not units:
             return self._closure.leaders[artifact] == NOBODY
-        return not all(self._going[unit] for unit in units)
+        return not all(self._going[units.start : units.stop])
 
     def decision(self) -> Decision:
         """Add everything up."""
         ledger = self._ledger
-        total = retained = tags = deleted_tags = deleted_bytes = 0
-        for artifact, stays in enumerate(self._stays):
-            units = ledger.units_of(artifact)
+        total = retained = deleted_tags = untagged = deleted_bytes = 0
+        for artifact, (units, stays) in enumerate(zip(ledger.spans(), self._stays, strict=True)):
             total += bool(units)
             retained += bool(units and stays)
-            tags += ledger.own_tags[artifact]
             if not stays:
                 deleted_tags += ledger.own_tags[artifact]
                 deleted_bytes += ledger.sizes[artifact] if units else 0
-            elif self._loses_tags(artifact):
-                deleted_tags += sum(self._going[unit] for unit in units)
+            elif self._loses_tags(artifact, units):
+                untagged += sum(self._going[units.start : units.stop])
         return Decision(
             total=total,
             retained=retained,
-            tags=tags,
-            deleted_tags=deleted_tags,
+            tags=sum(ledger.own_tags),
+            deleted_tags=deleted_tags + untagged,
+            untagged=untagged,
             deleted_bytes=deleted_bytes,
             rules=tuple(
-                RuleCount(rule=rule.name, selected=selected, decided=self._decided[rule.name])
-                for rule, selected in self._rulings.counts()
+                RuleCount(rule=rule.name, selected=selected, decided=decided)
+                for rule, selected, decided in self._counts
             ),
             selects_nothing=total > retained and self._selects_nothing,
             _outcomes=self._outcomes,
             _going=self._deletions,
         )
 
-    def _loses_tags(self, artifact: int) -> bool:
+    def _loses_tags(self, artifact: int, units: range) -> bool:
         """Say whether an artifact that stays may lose tags."""
-        units = self._ledger.units_of(artifact)
         is_by_tag = bool(units) and self._ledger.tags[units[0]] != ALL_TAGS
         return is_by_tag and not self._ledger.held[artifact]
 
@@ -101,15 +93,11 @@ class _Settlement:
 
     def _deletions(self) -> Iterator[Outcome]:
         ledger = self._ledger
-        affected = (
-            artifact
-            for artifact, stays in enumerate(self._stays)
-            if (ledger.units_of(artifact) if not stays else self._loses_tags(artifact))
-        )
-        for artifact in sorted(affected, key=ledger.ids.__getitem__, reverse=True):
-            for outcome in self._of(artifact):
-                if outcome.fate is not Fate.KEPT:
-                    yield outcome
+        for artifact in ledger.latest_first():
+            units = ledger.units_of(artifact)
+            goes = bool(units) and not self._stays[artifact]
+            if goes or self._loses_tags(artifact, units):
+                yield from (one for one in self._of(artifact) if one.fate is not Fate.KEPT)
 
     def _of(self, artifact: int) -> Iterator[Outcome]:
         """Yield what becomes of an artifact, or of each of its tags."""
@@ -193,4 +181,4 @@ class _Settlement:
 
 
 def _moment(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    return None if isnan(seconds) else datetime.fromtimestamp(seconds, UTC)

@@ -1,163 +1,86 @@
-"""A criterion at work: it sees a unit's names, judges it, and in the end knows who won."""
+"""What a criterion says of all units at once: a byte for each, in columns of the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, Protocol, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress, count
+from math import isnan
+from operator import and_
+from typing import Final, assert_never
 
-from typing_extensions import override
-
-from registry.retention import criterion, expiry, ranking, version
-from registry.retention.artifact import Type
+from registry.retention import criterion, ranking
 from registry.retention.criterion import Criterion, Order
-from registry.retention.ranking import Budget, Rank
-from registry.retention.unit import Unit
-from registry.retention.verdict import Verdict
+from registry.retention.ledger import Ledger
+from registry.retention.ranking import Rank
 
-CREATED: Final = "org.opencontainers.image.created"
 DAY_SECONDS: Final = 86_400
 
 
-class Trial(Protocol):
-    """One criterion of one rule in one repository."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Which units are singled out, and which it cannot be asked about; 1 says so.
 
-    reads_names: bool
+    `ranks` has the places of those that won by comparison.
+    """
 
-    def see(self, name: str, type_: Type) -> None:
-        """Take note of a name of the unit that is judged next."""
-
-    def forget(self) -> None:
-        """Leave out the unit whose names were seen."""
-
-    def judge(self, unit: Unit) -> Verdict:
-        """Say whether the unit is singled out."""
-
-    def winners(self) -> Iterator[tuple[int, Rank]]:
-        """Yield those of the units left open that are singled out."""
+    singled: Sequence[int]
+    apart: Sequence[int] = ()
+    ranks: Mapping[int, Rank] = field(default_factory=dict)
 
 
-def of(asked: Criterion, now: float) -> Trial:
-    """Return the trial of a criterion at a time."""
+def of(asked: Criterion, ledger: Ledger, meant: bytes, now: float) -> Said:
+    """Return what a criterion says of the units that its rule means, and nothing of others."""
     match asked:
         case criterion.Always():
-            return _Always()
+            return Said(meant)
         case criterion.PushedWithin(days=days):
-            return _Pushed(now - days * DAY_SECONDS)
+            return Said(_since(now - days * DAY_SECONDS, ledger.pushed, meant))
         case criterion.UsedWithin(days=days):
-            return _Used(now - days * DAY_SECONDS)
+            return Said(_since(now - days * DAY_SECONDS, ledger.active, meant))
         case criterion.Unexpired():
-            return _Unexpired(now)
+            return Said(_since(now, ledger.expires, meant), _unknown(ledger.expires, meant))
         case criterion.SizeWithin(size_bytes=size_bytes):
-            return _Size(size_bytes)
+            return _budget(size_bytes, ledger, meant)
         case criterion.Newest():
-            return _Newest(asked)
+            return _newest(asked, ledger, meant)
         case _:
             assert_never(asked)
 
 
-class _Alone:
-    """Judges each unit by itself."""
-
-    reads_names = False
-
-    def see(self, name: str, type_: Type) -> None:
-        """Names do not matter."""
-
-    def forget(self) -> None:
-        """Nothing was seen."""
-
-    def winners(self) -> Iterator[tuple[int, Rank]]:
-        return iter(())
+def won(winners: Iterable[tuple[int, Rank]], apart: Sequence[int], units: int) -> Said:
+    """Return that the winners are singled out; of a unit's ranks the first is told."""
+    ranks: dict[int, Rank] = {}
+    singled = bytearray(units)
+    for unit, rank in winners:
+        singled[unit] = True
+        ranks.setdefault(unit, rank)
+    return Said(singled, apart, ranks)
 
 
-class _Always(_Alone):
-    def judge(self, unit: Unit) -> Verdict:  # noqa: ARG002 whatever it is
-        return Verdict.HOLDS
+def _since(start: float, times: Iterable[float], meant: bytes) -> bytes:
+    """Say of what is meant whether its time is not before the start."""
+    return bytes(map(and_, meant, map(start.__le__, times)))
 
 
-class _Since(_Alone):
-    """Judges by a time."""
-
-    def __init__(self, start: float) -> None:
-        self._start = start
-
-    def _after(self, time: float | None) -> Verdict:
-        if time is None:
-            return Verdict.APART
-        return Verdict.HOLDS if time >= self._start else Verdict.FAILS
+def _unknown(times: Iterable[float], meant: bytes) -> bytes:
+    return bytes(map(and_, meant, map(isnan, times)))
 
 
-class _Pushed(_Since):
-    def judge(self, unit: Unit) -> Verdict:
-        return self._after(unit.pushed)
+def _newest(asked: criterion.Newest, ledger: Ledger, meant: bytes) -> Said:
+    """Compare by a time; contests compare by what tags say."""
+    times = ledger.times(asked.by)
+    apart = _unknown(times, meant) if asked.by is Order.CREATED else b""
+    takes_part = bytes(map(int.__gt__, meant, apart)) if apart else meant
+    ids = map(ledger.ids.__getitem__, ledger.artifacts)
+    entries = compress(zip(times, ids, count(), strict=False), takes_part)
+    winners = ranking.newest(asked.count, entries, total=takes_part.count(True))
+    return won(winners, apart, len(meant))
 
 
-class _Used(_Since):
-    def judge(self, unit: Unit) -> Verdict:
-        return self._after(unit.active)
-
-
-class _Unexpired(_Since):
-    def judge(self, unit: Unit) -> Verdict:
-        return self._after(expiry.expires(unit.annotations, unit.pushed))
-
-
-class _Size(_Alone):
-    def __init__(self, size_bytes: int) -> None:
-        self._budget = Budget(size_bytes)
-
-    def judge(self, unit: Unit) -> Verdict:
-        self._budget.offer(unit.pushed or 0.0, unit.id, unit.number, unit.size_bytes)
-        return Verdict.OPEN
-
-    @override
-    def winners(self) -> Iterator[tuple[int, Rank]]:
-        return self._budget.winners()
-
-
-class _Newest:
-    """Ranks each unit once in each group that one of its names is in."""
-
-    def __init__(self, asked: criterion.Newest) -> None:
-        self._by = asked.by
-        self._grouping = asked.grouping
-        self._newest = ranking.Newest(asked.count)
-        self.reads_names = asked.by is Order.SEMVER or asked.grouping is not None
-        self._seen: dict[str, Any] = {}
-
-    def see(self, name: str, type_: Type) -> None:
-        group: str | None = ""
-        if self._grouping is not None:
-            groups = self._grouping.match(name)
-            group = groups[0] if groups else None
-        if group is None:
-            return
-        key = None
-        if self._by is Order.SEMVER:
-            key = version.parse(name.replace("_", "+", 1) if type_ is Type.CHART else name)
-            if key is None or (group in self._seen and key < self._seen[group]):
-                return
-        self._seen[group] = key
-
-    def forget(self) -> None:
-        self._seen = {}
-
-    def judge(self, unit: Unit) -> Verdict:
-        seen: dict[str, Any] = {"": None}
-        if self.reads_names:
-            seen, self._seen = self._seen, {}
-        verdict = Verdict.APART
-        for group, seen_key in seen.items():
-            key = seen_key if self._by is Order.SEMVER else self._time(unit)
-            if key is not None:
-                self._newest.offer(group, key, unit.id, unit.number)
-                verdict = Verdict.OPEN
-        return verdict
-
-    def _time(self, unit: Unit) -> float | None:
-        if self._by is Order.CREATED:
-            return expiry.moment(unit.annotations.get(CREATED, ""))
-        return unit.active if self._by is Order.PULL else unit.pushed
-
-    def winners(self) -> Iterator[tuple[int, Rank]]:
-        return self._newest.winners()
+def _budget(size_bytes: int, ledger: Ledger, meant: bytes) -> Said:
+    budget = ranking.Budget(size_bytes)
+    for unit in compress(count(), meant):
+        artifact = ledger.artifacts[unit]
+        budget.offer(ledger.pushed[unit], ledger.ids[artifact], unit, ledger.sizes[artifact])
+    return won(budget.winners(), (), len(meant))

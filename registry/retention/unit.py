@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
-from registry.retention.artifact import Artifact, Tag, Type
+from registry.retention.artifact import Artifact, Tag
 
-NO_TAG = -1
+NO_TAG: Final = -1
 
 
 class Unit:
@@ -17,13 +17,11 @@ class Unit:
     when it was pushed. A use of an artifact counts as one of all its tags.
     """
 
-    def __init__(self, artifact: Artifact, number: int) -> None:
-        self.number = number
+    __slots__ = ("active", "artifact", "immutable", "immutable_tag", "pushed", "type")
+
+    def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.id: int = artifact.id
-        self.type: Type = artifact.type
-        self.size_bytes: int = artifact.size_bytes
-        self.annotations: Mapping[str, str] = artifact.annotations
+        self.type = artifact.type
         self.pushed = self.active = _seconds(artifact.pushed_at)
         self.immutable = ""
         self.immutable_tag = NO_TAG
@@ -41,9 +39,8 @@ class Unit:
         if tag.immutable and not self.immutable:
             self.immutable, self.immutable_tag = tag.immutable, place
 
-    def narrow(self, artifact: Artifact, tag: Tag, place: int, number: int) -> None:
+    def narrow(self, artifact: Artifact, tag: Tag, place: int) -> None:
         """Become the unit of one tag."""
-        self.number = number
         self.pushed = self.active = _seconds(tag.pushed_at)
         self.immutable, self.immutable_tag = tag.immutable, place
         self._use(artifact.pulled_at, artifact.used_at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -44,7 +43,7 @@ async def read(
         for one in page:
             ids.append(one.id)
             before = found[one.digest].tags if one.digest in found else ()
-            found[one.digest] = replace(one, tags=[*before, *one.tags])
+            found[one.digest] = one._replace(tags=[*before, *one.tags])
     assert ids == sorted(ids)
     return found
 

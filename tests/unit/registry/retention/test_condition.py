@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -200,7 +199,7 @@ def test_who_pushed_it_is_asked_for() -> None:
 
 
 def test_what_it_weighs_is_asked_for() -> None:
-    artifacts = [replace(artifact(n, f"v{n}"), size_bytes=n * 10) for n in range(1, 5)]
+    artifacts = [artifact(n, f"v{n}")._replace(size_bytes=n * 10) for n in range(1, 5)]
     assert staying(decided(artifacts, delete(larger_than_bytes=20))) == {1, 2}
     assert staying(decided(artifacts, delete(smaller_than_bytes=20))) == {2, 3, 4}
     both = delete(larger_than_bytes=10, smaller_than_bytes=40)
