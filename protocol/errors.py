@@ -54,7 +54,7 @@ class InvalidManifest(InvalidInput):
 
 
 class InvalidConfig(InvalidInput):
-    """Bytes that are no config of an image; the text is what follows "its config"."""
+    """Bytes that are no config of an image; the text goes on where "its config" was said."""
 
 
 class InvalidPattern(InvalidInput):

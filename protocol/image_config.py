@@ -39,9 +39,14 @@ class ImageConfig:
         return cls(labels=dict(_labels(inner)), platform=_platform(document))
 
 
+def want_size(size_bytes: int) -> None:
+    """Raise InvalidConfig for one that is too large to be read."""
+    if size_bytes > LIMIT_BYTES:
+        raise InvalidConfig(f"has {size_bytes} bytes, more than {LIMIT_BYTES}")
+
+
 def _load(body: bytes) -> dict[str, Any]:
-    if len(body) > LIMIT_BYTES:
-        raise InvalidConfig(f"has {len(body)} bytes, more than {LIMIT_BYTES}")
+    want_size(len(body))
     if sum(map(body.count, _SEPARATORS)) > _VALUES_LIMIT:
         raise InvalidConfig(f"holds more than {_VALUES_LIMIT} values")
     try:

@@ -16,6 +16,7 @@ DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 
+IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 MANIFESTS = INDEXES | IMAGES

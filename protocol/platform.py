@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from typing_extensions import override
+
+# Of what is no image but comes with one, such as an attestation.
+NONE: Final = "unknown/unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

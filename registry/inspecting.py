@@ -50,9 +50,8 @@ async def inspect(database: Database, storage: Storage, repository: str) -> None
 
 
 async def _said(storage: Storage, unread: Unread) -> Mapping[str, Any] | None:
-    if unread.size_bytes > image_config.LIMIT_BYTES:
-        return {"problem": f"has {unread.size_bytes} bytes, more than {image_config.LIMIT_BYTES}"}
     try:
+        image_config.want_size(unread.size_bytes)
         async with storage.read(unread.stored) as chunks:
             body = b"".join([chunk async for chunk in chunks])
         unread.digest.verify(body)

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from adapters.base import Adapter, AdapterInfo
-from protocol import manifest, media_types
+from protocol import image_config, manifest, media_types, platform
 from protocol.content import ContentStore, ListedArtifact, RawManifest
+from protocol.descriptor import Descriptor
 from protocol.digest import Digest
-from protocol.errors import InvalidManifest, ManifestTooLarge, NotFound
+from protocol.errors import (
+    ContentError,
+    InvalidConfig,
+    InvalidManifest,
+    ManifestTooLarge,
+    NotFound,
+)
+from protocol.image_config import ImageConfig
 from protocol.manifest import Image
 from registry.retention.artifact import Artifact, Tag
 from registry.retention.criterion import Fact
@@ -37,6 +45,7 @@ class Read:
     config_media_type: str | None = None
     artifact_type: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    platforms: tuple[str, ...] = ()
     children: tuple[Digest, ...] = ()
     subject: Digest | None = None
     problem: str = ""
@@ -45,8 +54,9 @@ class Read:
 class Inventory:
     """The tags of one repository, with their digests, and what was read of manifests so far."""
 
-    def __init__(self, adapter: Adapter, repository: str) -> None:
+    def __init__(self, adapter: Adapter, repository: str, *, reads_configs: bool = False) -> None:
         self._adapter = adapter
+        self._reads_configs = reads_configs
         self.store: ContentStore = adapter.content(repository)
         self.repository = repository
         self.tags: dict[str, Digest] = {}
@@ -125,7 +135,7 @@ class Inventory:
     async def _read_one(self, digest: Digest) -> None:
         try:
             raw = await self.store.read_manifest(str(digest))
-            self._read[digest] = self._understood(raw)
+            self._read[digest] = await self._understood(raw)
         except NotFound:
             self._read[digest] = self._unread(digest, problem="its manifest is not there")
         except (InvalidManifest, ManifestTooLarge) as error:
@@ -136,12 +146,12 @@ class Inventory:
         """Return what is known of a manifest that was not read."""
         return Read(media_type=self._types.get(digest, media_types.OCI_MANIFEST), problem=problem)
 
-    def _understood(self, raw: RawManifest) -> Read:
+    async def _understood(self, raw: RawManifest) -> Read:
         parsed = manifest.parse(raw)
         subject = parsed.subject.digest if parsed.subject else None
         if isinstance(parsed, Image):
             blobs = (parsed.config, *parsed.layers)
-            return Read(
+            read = Read(
                 media_type=parsed.media_type,
                 size_bytes=len(raw.body) + sum(blob.size_bytes for blob in blobs),
                 config_media_type=parsed.config.media_type,
@@ -149,6 +159,8 @@ class Inventory:
                 annotations=parsed.annotations,
                 subject=subject,
             )
+            asked = self._reads_configs and parsed.config.media_type in media_types.IMAGE_CONFIGS
+            return await self._told(read, parsed.config) if asked else read
         for child in parsed.manifests:
             self._types.setdefault(child.digest, child.media_type)
             self._named_by[child.digest].add(raw.digest)
@@ -157,9 +169,31 @@ class Inventory:
             size_bytes=len(raw.body),
             artifact_type=parsed.artifact_type,
             annotations=parsed.annotations,
+            platforms=tuple(str(child.platform) for child in parsed.manifests if child.platform),
             children=tuple(child.digest for child in parsed.manifests),
             subject=subject,
         )
+
+    async def _told(self, read: Read, config: Descriptor) -> Read:
+        """Add what the config of an image says of it."""
+        try:
+            said = await self._config(config)
+        except NotFound:
+            return replace(read, problem="its config is not there")
+        except (InvalidConfig, ContentError) as error:
+            return replace(read, problem=f"its config {error}")
+        return replace(
+            read,
+            annotations={**said.labels, **read.annotations},
+            platforms=(str(said.platform),) if said.platform else (),
+        )
+
+    async def _config(self, config: Descriptor) -> ImageConfig:
+        image_config.want_size(config.size_bytes)
+        async with self.store.read_blob(config) as chunks:
+            body = b"".join([chunk async for chunk in chunks])
+        config.digest.verify(body)
+        return ImageConfig.parse(body)
 
     def _indexes(self, digests: Iterable[Digest]) -> Iterator[Digest]:
         return (one for one in digests if self._types.get(one) in media_types.INDEXES)
@@ -233,6 +267,7 @@ class Inventory:
             artifact_type=read.artifact_type,
             config_media_type=read.config_media_type,
             annotations=read.annotations,
+            platforms=[one for one in read.platforms if one != platform.NONE],
             parents=parents,
             subject=str(read.subject) if read.subject else None,
             held=read.problem,
@@ -253,7 +288,7 @@ def _latest(times: Iterable[datetime | None]) -> datetime | None:
 
 def reads_all(rules: RuleSet) -> bool:
     """Say whether rules ask for what only manifests say."""
-    of_manifests = {Fact.ANNOTATIONS, Fact.SIZE}
+    of_manifests = {Fact.ANNOTATIONS, Fact.PLATFORM, Fact.SIZE}
     return any(of_manifests & facts for _, facts in rules.facts()) or any(
         rule.types != ALL_TYPES for rule in rules.rules if not rule.disabled
     )
@@ -265,7 +300,6 @@ def untold(rules: RuleSet, info: AdapterInfo) -> Iterator[str]:
         Fact.PUSH_TIME: info.tells_push_time,
         Fact.PULL_TIME: info.tells_pull_time,
         Fact.LABELS: False,
-        Fact.PLATFORM: False,
         Fact.PUSHER: False,
     }
     for rule, facts in rules.facts():

@@ -64,8 +64,8 @@ class RemotePlace:
 
     async def decide(self, repository: str) -> Deciding:
         """Apply the rules to what is there now; one that is not there has nothing."""
-        inventory = Inventory(self._adapter, repository)
         rules = self._rules.applying_to(repository)
+        inventory = Inventory(self._adapter, repository, reads_configs=rules.asks_configs)
         decision = await retiring.decide(inventory, rules, now=datetime.now(UTC))
         if self._confirm is not None:
             self._retirements[repository] = Retirement(inventory, confirm=self._confirm)

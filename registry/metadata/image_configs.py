@@ -13,7 +13,7 @@ from protocol.digest import Digest
 from registry.metadata import digests
 from registry.stored_object import StoredObject
 
-IMAGES: Final = (media_types.OCI_CONFIG, media_types.DOCKER_CONFIG)
+IMAGES: Final = sorted(media_types.IMAGE_CONFIGS)
 
 UNREAD = """
 SELECT m.id, b.digest, b.size_bytes, b.storage_key, b.adopted_path

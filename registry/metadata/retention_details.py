@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from database.pool import Record
+from protocol import platform
 from registry.metadata import image_configs
 from registry.retention import expiry
 from registry.retention.artifact import Artifact
@@ -19,8 +20,6 @@ Fetch = Callable[..., Awaitable[Sequence[Record]]]
 CRITERIA: Final = (expiry.AT, *expiry.AFTER, expiry.CREATED)
 _VALUE_LENGTH: Final = 4096
 _NOT_READ: Final = "has not been read yet"
-# What is no image but belongs to one.
-_NO_PLATFORM: Final = "unknown/unknown"
 
 LABELS: Final = """
 SELECT m.id, array_agg(l.name) AS labels FROM registry.manifests m
@@ -98,16 +97,17 @@ async def _told_by_configs(
     judged = {one.id for one in page if one.tags or not (one.parents or one.subject)}
     found: dict[int, _Said] = {}
     for row in await fetch(CONFIGS, list(judged), keys, image_configs.IMAGES):
-        if row["entry"] != _NO_PLATFORM:
+        if row["entry"] != platform.NONE:
             _gather(found.setdefault(row["id"], _Said()), row, keys, asks_labels=asks_labels)
     return [_completed(one, found.get(one.id, _Said())) for one in page]
 
 
 def _gather(said: _Said, row: Record, keys: Sequence[str], *, asks_labels: bool) -> None:
     """Take what one image says, or what an index says of it."""
-    if platform := row["entry"] or row["platform"]:
-        said.platforms.add(platform)
-    if not row["is_image"] or not (asks_labels or platform is None):
+    known = row["entry"] or row["platform"]
+    if known:
+        said.platforms.add(known)
+    if not row["is_image"] or not (asks_labels or known is None):
         return
     said.problem = said.problem or row["problem"] or (_NOT_READ if row["is_unread"] else "")
     values = _values(keys, row)

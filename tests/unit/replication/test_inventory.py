@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from adapters.base import AdapterInfo
-from protocol import referrers
+from protocol import image_config, referrers
 from protocol.content import ListedArtifact
+from protocol.digest import Digest
 from protocol.errors import NotFound
+from protocol.platform import Platform
 from registry.retention.artifact import Artifact
 from registry.retention.errors import UnknownFact
 from registry.retention.rule_set import RuleSet
@@ -201,13 +205,88 @@ def test_rules_that_ask_for_what_a_kind_does_not_tell_are_named() -> None:
     assert list(inventory.untold(asked, telling)) == []
 
 
-def test_who_pushed_and_platforms_are_asked_of_this_registry_alone() -> None:
+def test_who_pushed_is_asked_of_this_registry_alone() -> None:
     asked = rules(delete("x", pushed_by=["ci"], platforms=["linux/*"]))
     info = AdapterInfo(kind="harbor", description="", tells_push_time=True, tells_pull_time=True)
     assert [one.partition(",")[0] for one in inventory.untold(asked, info)] == [
-        "transship rule 1 asks for the platform",
         "transship rule 1 asks for the pusher",
     ]
+
+
+def said(architecture: str = "amd64", **labels: str) -> bytes:
+    """A config."""
+    document = {"os": "linux", "architecture": architecture, "config": {"Labels": labels}}
+    return json.dumps(document).encode()
+
+
+async def doomed(registry: MemoryRegistry, asked: RuleSet) -> set[str]:
+    """Return the tags of what would go, configs read where the rules ask for them."""
+    found = Inventory(MemoryAdapter(registry), "team/app", reads_configs=asked.asks_configs)
+    decision = await retiring.decide(found, asked, now=NOW)
+    return {tag for one in decision.going() for tag in one.tags}
+
+
+async def test_labels_of_a_config_are_what_an_image_says_and_annotations_go_first(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_image("dev", config=said(stage="dev"))
+    there.put_image("release", config=said(stage="dev"), extra={"annotations": {"stage": "live"}})
+    there.put_image("silent", config=said())
+    assert await doomed(registry, rules(delete("**", annotations=["stage=dev"]))) == {"dev"}
+    assert await doomed(registry, rules(delete("**", annotations=["!stage"]))) == {"silent"}
+
+
+async def test_platforms_are_those_of_configs_and_of_the_entries_of_indexes(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_image("amd", config=said())
+    there.put_image("arm", config=said("arm64"))
+    there.put_image("chart", config=b"{}")
+    arm = Platform(os="linux", architecture="arm64")
+    none = Platform(os="unknown", architecture="unknown")
+    parts = [
+        replace(there.put_image(layers=(name,)).descriptor, platform=one)
+        for name, one in ((b"image", arm), (b"attestation", none))
+    ]
+    there.put_index("multi", children=parts)
+    asked = rules(delete("**", platforms=["linux/arm64"]))
+    assert await doomed(registry, asked) == {"arm", "multi"}
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (b"[]", "its config is not a JSON object"),
+        (b" " * (image_config.LIMIT_BYTES + 1), "its config has 1048577 bytes"),
+    ],
+)
+async def test_an_image_whose_config_cannot_be_read_is_left_alone(
+    registry: MemoryRegistry, there: Repository, config: bytes, problem: str
+) -> None:
+    there.put_image("v1", config=config)
+    asked = rules(delete("**", annotations=["!stage"]))
+    found = Inventory(MemoryAdapter(registry), "team/app", reads_configs=True)
+    (outcome,) = (await retiring.decide(found, asked, now=NOW)).outcomes()
+    assert outcome.reason.startswith(f"kept: {problem}")
+
+
+async def test_an_image_whose_config_is_gone_or_another_is_left_alone(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    asked = rules(delete("**", annotations=["!stage"]))
+    there.put_image("gone", config=said(name="gone"))
+    del there.blobs[str(Digest.of(said(name="gone")))]
+    there.put_image("damaged", config=said(name="good"))
+    registry.lies[Digest.of(said(name="good"))] = said(name="evil")
+    assert await doomed(registry, asked) == set()
+
+
+async def test_configs_are_read_only_where_rules_ask(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_image("v1", config=said())
+    assert await doomed(registry, rules(delete("**", larger_than_bytes=0))) == {"v1"}
+    assert registry.requests["read blob"] == 0
 
 
 def test_labels_are_asked_of_this_registry_alone() -> None:
