@@ -5,7 +5,9 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
@@ -67,6 +69,29 @@ class Stream:
         await self.response.write(text.encode())
 
 
+async def whole_text(
+    request: web.Request, pieces: AsyncGenerator[str, None], *, content_type: str
+) -> web.StreamResponse:
+    """Answer with a text that is made before its first byte is sent; a long one waits on disk.
+
+    However slowly it is read, what it is made from is given back before that. Whatever is raised
+    is answered as any error is.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=PIECE_CHARACTERS) as spool:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await asyncio.to_thread(spool.write, piece.encode())
+        response = _response(content_type)
+        response.content_length = spool.tell()
+        spool.seek(0)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):  # the client is gone
+            while block := await asyncio.to_thread(spool.read, PIECE_CHARACTERS):
+                await response.write(block)
+            await response.write_eof()
+    return response
+
+
 async def text(
     request: web.Request, pieces: AsyncGenerator[str, None], *, content_type: str
 ) -> web.StreamResponse:
@@ -77,16 +102,7 @@ async def text(
     """
     async with aclosing(pieces):
         first = await anext(pieces)
-        context = structlog.contextvars.get_contextvars()
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": content_type,
-                "Cache-Control": "no-store",
-                "Content-Security-Policy": POLICY,
-                "X-Content-Type-Options": "nosniff",
-                "X-Request-Id": str(context.get("request_id", "")),
-            }
-        )
+        response = _response(content_type)
         await response.prepare(request)
         is_whole = False
         try:
@@ -98,6 +114,19 @@ async def text(
             if not is_whole and request.transport is not None:
                 request.transport.abort()
     return response
+
+
+def _response(content_type: str) -> web.StreamResponse:
+    context = structlog.contextvars.get_contextvars()
+    return web.StreamResponse(
+        headers={
+            "Content-Type": content_type,
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": str(context.get("request_id", "")),
+        }
+    )
 
 
 async def _send_all(

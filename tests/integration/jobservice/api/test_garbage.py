@@ -27,6 +27,21 @@ WITH gone AS (DELETE FROM registry.blobs RETURNING *)
 INSERT INTO registry.tombstones (storage_key, size_bytes, digest, reason, delete_after)
 SELECT storage_key, size_bytes, digest, 'collected', now() + interval '7 days' FROM gone
 """
+UNNEEDED_COUNT = 50_000
+UNNEEDED = """
+WITH made AS (
+    INSERT INTO registry.blobs (digest, size_bytes, storage_key)
+    SELECT '\\x01'::bytea || sha256(n::text::bytea), 1, gen_random_uuid()
+    FROM generate_series(1, $1::integer) n RETURNING id
+)
+INSERT INTO registry.gc_queue (kind, object_id, reason, review_after)
+SELECT 'b'::"char", id, 'unlinked', now() FROM made
+"""
+HELD_UP = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+  AND backend_type = 'client backend'
+"""
 BURIED = """
 INSERT INTO registry.tombstones (storage_key, size_bytes, reason, delete_after)
 VALUES (gen_random_uuid(), 77, 'collected', now())
@@ -220,3 +235,22 @@ async def test_nobody_else_looks_or_puts_back(nobody: Caller, stranger: Caller) 
         assert (await stranger.get(path)).status == 401
     body = {"repository": APP, "reference": "1.0"}
     assert (await nobody.post("/system/gc/undelete", body)).status == 403
+
+
+async def test_who_stops_reading_a_preview_holds_no_snapshot_and_no_connection(
+    admin: Caller, database: Database
+) -> None:
+    """The answer is longer than what the two ends keep of it unread."""
+    async with database.connection() as connection:
+        await connection.execute(UNNEEDED, UNNEEDED_COUNT)
+    headers = {"Authorization": admin.authorization or ""}
+    async with admin.client.get("/api/v2.0/system/gc/preview", headers=headers) as response:
+        assert response.status == 200
+        async with database.connection() as connection:
+            assert await connection.fetchval(HELD_UP) == 0
+        assert database.use().idle == database.use().open
+        found = await response.json()
+    assert len(found["candidates"]) == UNNEEDED_COUNT
+    assert found["repositories"] == [
+        {"repository": "", "count": UNNEEDED_COUNT, "bytes": UNNEEDED_COUNT}
+    ]
