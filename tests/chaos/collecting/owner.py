@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from database.errors import DatabaseUnavailable
+from database.pool import CONFLICTS
 from protocol.content import ContentStore
 from protocol.digest import Digest
 from protocol.errors import (
@@ -83,9 +84,10 @@ class Owner:
             except INTERRUPTIONS:
                 self.counts["interrupted"] += 1
                 await self.pause()
-            except NotFound as error:
+            except (RegistryError, *CONFLICTS) as error:
                 if not _is_of_an_upload(error):
-                    raise
+                    self.violations.append(f"{self._where}: {name} was refused: {error!r}")
+                    return
                 self.counts["interrupted"] += 1
             else:
                 self.counts[name] += 1
@@ -291,8 +293,10 @@ class Owner:
 _LOOKS, _MOUNTS, _DAWDLES, _HALF = 0.8, 0.4, 0.3, 0.5
 
 
-def _is_of_an_upload(error: RegistryError) -> bool:
-    return any(fault.code.startswith("BLOB_UPLOAD_") for fault in error.faults)
+def _is_of_an_upload(error: Exception) -> bool:
+    return isinstance(error, NotFound) and any(
+        fault.code.startswith("BLOB_UPLOAD_") for fault in error.faults
+    )
 
 
 async def _in_halves(body: bytes) -> AsyncIterator[bytes]:

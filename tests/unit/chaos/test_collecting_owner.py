@@ -13,7 +13,7 @@ from tests.chaos.collecting import contents
 from tests.chaos.collecting.model import Model
 from tests.chaos.collecting.owner import Owner
 from tests.chaos.collecting.policy import HARBOR
-from tests.fakes.stores import MemoryRegistry, MemoryStore, unreachable
+from tests.fakes.stores import MemoryRegistry, MemoryStore, missing, unreachable
 
 
 class CutStore(MemoryStore):
@@ -87,3 +87,17 @@ async def test_a_tag_that_a_retention_took_was_only_lost_if_none_was_under_way(
     only(monkeypatch, "untag")
     await owner.act()
     assert (owner.violations == []) is is_under_way
+
+
+async def test_a_refusal_that_nobody_expects_is_a_violation(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Owner, "_ACTS", {"image": (1, lambda _: _refused)})
+    await owner.act()
+    (violation,) = owner.violations
+    assert "image was refused" in violation
+    assert owner.counts["image"] == 0
+
+
+async def _refused() -> None:
+    raise missing("something")
