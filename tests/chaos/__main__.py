@@ -103,6 +103,8 @@ class _Told:
         if verdict is None:
             return
         self.verdicts.append(verdict)
+        if not verdict.failures:
+            _tell(f"  {verdict.tasks} tasks and {verdict.messages} messages, as promised")
         for failure in verdict.failures[:FAILURES_SHOWN]:
             _tell(f"  FAILED: {failure}")
 

@@ -7,9 +7,10 @@ import random
 import signal
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.chaos.house import House, Worker
-from tests.chaos.load import Load
+from tests.chaos.load import WEATHER, Load
 from tests.chaos.receiver import Receiver
 
 LEASE_SECONDS = 25.0
@@ -61,27 +62,30 @@ class Strike:
 
     async def has_claimed(self, worker: Worker, count: int) -> None:
         """Wait until a worker's process has claimed so many tasks."""
-        connection = await self.house.connect()
-        try:
-            async with asyncio.timeout(CLAIM_SECONDS):
-                while await connection.fetchval(CLAIMS, worker.pid) < count:  # noqa: ASYNC110 - rows
-                    await asyncio.sleep(0.2)
-        finally:
-            await connection.close()
+        async with asyncio.timeout(CLAIM_SECONDS):
+            while await self._asked(CLAIMS, worker.pid) < count:  # noqa: ASYNC110 - rows
+                await asyncio.sleep(0.2)
 
     async def leader(self) -> Worker:
         """Return the worker that leads; wait until one does."""
-        connection = await self.house.connect()
-        try:
-            async with asyncio.timeout(LEASE_SECONDS):
-                while True:
-                    role = await connection.fetchval(LEADS)
-                    for worker in self.house.workers:
-                        if worker.role == role:
-                            return worker
-                    await asyncio.sleep(0.1)
-        finally:
-            await connection.close()
+        async with asyncio.timeout(LEASE_SECONDS):
+            while True:
+                role = await self._asked(LEADS)
+                for worker in self.house.workers:
+                    if worker.role == role:
+                        return worker
+                await asyncio.sleep(0.1)
+
+    async def _asked(self, query: str, *arguments: object) -> Any:
+        """Ask Postgres, and ask again where another fault cuts us off."""
+        while True:
+            connection = await self.house.connect()
+            try:
+                return await connection.fetchval(query, *arguments)
+            except WEATHER:
+                await asyncio.sleep(0.1)
+            finally:
+                connection.terminate()
 
 
 CLAIMS = """
