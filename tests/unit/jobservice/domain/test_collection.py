@@ -9,6 +9,7 @@ import pytest
 
 from jobservice.domain import collection
 from jobservice.domain.collection import (
+    FOR_GOOD,
     WORDS_KEPT,
     Account,
     CollectionParameters,
@@ -114,6 +115,11 @@ def test_what_would_go_is_counted_by_kind() -> None:
             Account(manifests=2, blobs=3, freed_bytes=7),
             CollectionParameters(),
             "2 manifests and 3 blobs collected, 7 bytes freed",
+        ),
+        (
+            Account(blobs=1, objects=1, freed_bytes=7),
+            CollectionParameters(release_now=True),
+            f"0 manifests and 1 blobs collected, 7 bytes freed{FOR_GOOD}",
         ),
         (
             Account(reclaimable={"after_window": {"objects": 1, "bytes": 33}}),
