@@ -11,7 +11,7 @@ from access.identity import SYSTEM
 from database.pool import Database
 from protocol.digest import Digest
 from registry import retiring
-from registry.metadata import labels
+from registry.metadata import deleted, labels
 from registry.metadata import retiring as standing_rows
 from registry.retiring import Condemned
 from registry.service import Registry
@@ -277,6 +277,21 @@ async def test_an_artifact_that_is_put_back_has_those_of_its_labels_that_are_sti
     assert await carried(admin, "1.0") == ["stays"]
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM registry.deleted_labels") == 0
+
+
+async def test_what_a_deleted_artifact_was_labelled_with_is_forgotten_after_the_window(
+    admin: Caller, local_registry: Registry, database: Database
+) -> None:
+    digest = await pushed(local_registry)
+    await admin.post(carriers("1.0"), {"id": await made(admin)})
+    await local_registry.repository(REPOSITORY, SYSTEM).delete_manifest(digest)
+    async with database.connection() as connection:
+        await deleted.forget_old(connection, limit=10)
+        count = "SELECT count(*) FROM registry.deleted_labels"
+        assert await connection.fetchval(count) == 1
+        await connection.execute("UPDATE registry.deleted_labels SET forget_after = now()")
+        assert await deleted.forget_old(connection, limit=1)
+        assert await connection.fetchval(count) == 0
 
 
 async def test_an_artifact_that_is_pushed_anew_begins_without_labels(
