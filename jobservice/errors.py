@@ -76,7 +76,7 @@ class NameTaken(JobserviceError):
     """The name belongs to another one."""
 
     def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"a {what} with the name {name!r} exists already")
+        super().__init__(f"the {what} {name!r} exists already")
         self.what = what
         self.name = name
 

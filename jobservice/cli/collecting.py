@@ -9,6 +9,7 @@ from jobservice.cli import display, watching
 from jobservice.cli.api_client import ApiClient, Json
 from jobservice.cli.errors import CommandError
 from jobservice.cli.watching import UNFINISHED_JOB
+from jobservice.domain.collection import STAYS
 
 ROOT: Final = "/system/gc"
 SUCCEEDED: Final = "Success"
@@ -39,6 +40,8 @@ def summary(found: Json) -> str:
         parts.append(f"{display.size(told['freed_bytes'])} freed")
     if told.get("refused_objects"):
         parts.append(f"{told['refused_objects']} objects not deleted by the storage")
+    if told.get("kept"):
+        parts.append(f"{told['kept']} {STAYS}")
     if later := (told.get("reclaimable") or {}).get("after_window", {}).get("bytes"):
         parts.append(f"{display.size(later)} more after the window")
     return f"garbage collection {found['id']}: {', '.join(parts)}"

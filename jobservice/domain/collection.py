@@ -18,6 +18,7 @@ OURS: Final = "transship"
 RELEASE_NOW: Final = "release_now"
 WORDS_KEPT: Final = 3
 AFTER_WINDOW: Final = "after_window"
+STAYS: Final = "stay for now (pushed or used lately, pinned, held, or busy)"
 FOR_GOOD: Final = (
     "; the window was not waited for: what is freed cannot be put back, and a database of before "
     "that is restored without a backup's objects misses it"
@@ -162,8 +163,9 @@ class Account:
             return f"{text}, {self.collected_bytes} bytes"
         waiting = (self.reclaimable or {}).get(AFTER_WINDOW, {}).get("bytes", 0)
         later = f"; {waiting} more wait for their window" if waiting else ""
+        kept = f"; {self.kept} {STAYS}" if self.kept else ""
         lost = FOR_GOOD if asked.release_now and self.objects else ""
-        return f"{text}, {self.freed_bytes} bytes freed{later}{lost}"
+        return f"{text}, {self.freed_bytes} bytes freed{later}{kept}{lost}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,7 @@ async def test_a_name_is_there_once_for_everybody_and_once_in_each_project(admin
     for fields in ({}, {"scope": "p", "project_id": library}):
         again = await admin.post(PATH, {"name": "stable", "scope": "g", **fields})
         assert (again.status, again.code) == (409, "CONFLICT")
-        assert again.messages == "a label with the name 'stable' exists already"
+        assert again.messages == "the label 'stable' exists already"
     await made(admin, "other")
     assert (await admin.put(f"{PATH}/{first}", {"name": "other"})).status == 409
     assert (await admin.get(f"{PATH}/{first}")).json["name"] == "stable"

@@ -10,6 +10,7 @@ import pytest
 from jobservice.domain import collection
 from jobservice.domain.collection import (
     FOR_GOOD,
+    STAYS,
     WORDS_KEPT,
     Account,
     CollectionParameters,
@@ -125,6 +126,11 @@ def test_what_would_go_is_counted_by_kind() -> None:
             Account(reclaimable={"after_window": {"objects": 1, "bytes": 33}}),
             CollectionParameters(),
             "0 manifests and 0 blobs collected, 0 bytes freed; 33 more wait for their window",
+        ),
+        (
+            Account(manifests=1, kept=2),
+            CollectionParameters(delete_untagged=True),
+            f"1 manifests and 0 blobs collected, 0 bytes freed; 2 {STAYS}",
         ),
         (
             Account(reclaimable={"after_window": {"objects": 0, "bytes": 0}}),
