@@ -78,6 +78,7 @@ bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench.collection
 	$(BIN)/python -m bench.collection_peers
 	$(BIN)/python -m bench.retention
+	$(BIN)/python -m bench.previews
 
 breaks: $(DEV_STAMP)
 	$(BIN)/python -m tests.breaks
