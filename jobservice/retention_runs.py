@@ -95,14 +95,21 @@ async def _answer(
 
     async def work(connection: Connection) -> None:
         if not await rows.answer(connection, execution_id, approval, by=by):
-            before = view.decided.approval if view.decided else None
-            told = f": it is {before}" if before not in {None, Approval.WAITING} else ""
-            raise NothingToAnswer(f"execution {execution_id} waits for nobody's approval{told}")
+            raise NothingToAnswer(
+                f"execution {execution_id} waits for nobody's approval: it is {_what(view)}"
+            )
         details = {"retention_id": view.snapshot.policy_id, "place": view.snapshot.place}
         entry = Entry(event=event, resource=str(execution_id), details=details)
         await audit.record(connection, entry)
 
     await database.run(work)
+
+
+def _what(view: View) -> str:
+    """Say what a run is that waits for nobody."""
+    if view.decided is not None and view.decided.approval not in {None, Approval.WAITING}:
+        return str(view.decided.approval)
+    return view.execution.status.value
 
 
 async def tasks_page(

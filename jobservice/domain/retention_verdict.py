@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,14 @@ class Verdict:
     def tag(self) -> str | None:
         """The tag that goes alone."""
         return None if self.reference == self.digest else self.reference.partition("@")[0]
+
+    @property
+    def key(self) -> str:
+        """What was decided beforehand, and perhaps approved: the artifact with just these tags."""
+        if self.tag is not None or not self.tags:
+            return self.reference
+        tags = hashlib.sha256(" ".join(sorted(self.tags)).encode()).hexdigest()
+        return f"{self.reference}+{tags[:32]}"
 
 
 class Deciding(Protocol):

@@ -118,16 +118,16 @@ class _Run:
             return refusal
         await self._run.confirm()
         allowed = await self._allowed(batch)
-        wanted = [verdict for verdict in batch if verdict.reference in allowed]
+        wanted = [verdict for verdict in batch if verdict.key in allowed]
         for verdict in batch:
-            if verdict.reference not in allowed:
+            if verdict.key not in allowed:
                 self._show("KEEP", verdict, NOT_DECIDED)
         for fate in await self._place.delete(self._repository, wanted, self._record):
             self._take_in(fate)
         return ""
 
     async def _allowed(self, batch: Sequence[Verdict]) -> frozenset[str]:
-        references = [verdict.reference for verdict in batch]
+        references = [verdict.key for verdict in batch]
         if not self._is_limited:
             return frozenset(references)
         async with self._database.connection() as connection:

@@ -132,7 +132,7 @@ class _Plan:
 
         async def work(connection: Connection) -> None:
             await self._write(connection, state)
-            references = (verdict.reference for verdict in deciding.going())
+            references = (verdict.key for verdict in deciding.going())
             await retention_runs.add(
                 connection, self._run.task.execution_id, state.round, decided, references
             )

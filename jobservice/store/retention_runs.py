@@ -147,7 +147,9 @@ async def ask(
 ANSWER = """
 UPDATE jobservice.retention_runs
 SET approval = $2, answered_at = now(), answered_by = $3
-WHERE execution_id = $1 AND approval = 'waiting'
+WHERE execution_id = $1 AND approval = 'waiting' AND EXISTS (
+    SELECT FROM jobservice.executions WHERE id = $1 AND ended_at IS NULL
+)
 RETURNING true
 """
 # The plan first, as whoever settles it does.

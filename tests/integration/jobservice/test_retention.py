@@ -183,6 +183,39 @@ async def test_who_would_delete_more_than_was_approved_asks_again(house: House) 
 
 
 @pytest.mark.usefixtures("working")
+async def test_a_tag_that_came_after_it_was_approved_asks_again(house: House) -> None:
+    old = artifact("old")
+    await house.put(old, "1.0")
+    await house.push("v1")
+    await house.push("v2")
+    policy = await house.policy(rule(count=2, tags="v*"), cron=NIGHTLY, guard_percent=10)
+    execution = await house.fire(policy)
+    await house.asks(policy, execution)
+    await house.put(old, "release")
+    await retention_runs.approve(house.database, policy, execution, by="eve")
+    view = await house.asks(policy, execution)
+    assert view.decided is not None
+    assert view.decided.reasons[0] == "1 more would go than were approved"
+    assert await house.tags() == ["1.0", "release", "v1", "v2"]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_run_that_was_stopped_while_it_waited_is_no_longer_approved(house: House) -> None:
+    await house.push("1.0")
+    policy = await house.policy(rule(tags="nothing"), cron=NIGHTLY)
+    execution = await house.fire(policy)
+    await house.asks(policy, execution)
+    await retention_runs.stop(house.database, policy, execution, by="eve")
+    await house.ended(policy, execution)
+    for answer in (retention_runs.approve, retention_runs.reject):
+        with pytest.raises(NothingToAnswer, match="waits for nobody's approval: it is stopped"):
+            await answer(house.database, policy, execution, by="eve")
+    view = await house.view(policy, execution)
+    assert view.decided is not None
+    assert view.decided.answered_by == ""
+
+
+@pytest.mark.usefixtures("working")
 async def test_a_run_that_is_rejected_deletes_nothing(house: House) -> None:
     for number in range(4):
         await house.push(f"1.{number}")
