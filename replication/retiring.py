@@ -115,8 +115,9 @@ class Retirement:
             if tag in self._inventory.tags
         ]
         await self._delete(digest)
-        followers += [self._inventory.tags[tag] for tag in companions]
-        for follower in dict.fromkeys(followers):
+        # A fallback's index first: as long as it is there, what it lists is part of it.
+        accompanying = [self._inventory.tags[tag] for tag in companions]
+        for follower in dict.fromkeys([*accompanying, *followers]):
             await self._follow(follower, frozenset(companions))
         return ""
 

@@ -64,6 +64,18 @@ async def test_a_run_deletes_what_no_rule_keeps_and_says_why(house: House) -> No
     assert view.remarks == ()
 
 
+async def test_of_three_runs_at_once_each_deletion_is_counted_by_one(house: House) -> None:
+    for number in range(60):
+        await house.push(f"1.{number}")
+    policy = await house.policy(rule(count=1))
+    runs = [await house.run(policy) for _ in range(3)]
+    async with house.working():
+        views = [await house.ended(policy, execution) for execution in runs]
+    assert {view.execution.status for view in views} == {ExecutionStatus.SUCCEEDED}
+    assert await house.tags() == ["1.59"]
+    assert sum(view.sum.deleted for view in views if view.sum) == 59
+
+
 @pytest.mark.usefixtures("working")
 async def test_a_dry_run_decides_the_same_and_deletes_nothing(house: House) -> None:
     for tag in ("1.0", "1.1", "1.2"):

@@ -133,6 +133,16 @@ async def test_signatures_go_with_what_they_sign(scene: Scene) -> None:
     assert scene.names == {"v2", "my-sbom", kept}
 
 
+async def test_what_a_fallback_index_lists_goes_with_it_unless_it_has_a_tag(scene: Scene) -> None:
+    image = scene.there.put_image("v1")
+    sbom = scene.there.put_image(layers=(b"sbom",), subject=image.descriptor)
+    named = scene.there.put_image("my-sbom", layers=(b"named",), subject=image.descriptor)
+    listed = [sbom.descriptor, named.descriptor]
+    index = scene.there.put_index(referrers.fallback_tag(image.digest), children=listed)
+    assert not await scene.retire(image, "v1")
+    assert [scene.holds(one) for one in (index, sbom, named)] == [False, False, True]
+
+
 async def test_a_tag_goes_and_its_artifact_stays(scene: Scene) -> None:
     image = scene.there.put_image("v1")
     scene.there.tags["old"] = str(image.digest)
