@@ -151,6 +151,7 @@ class _Run:
     async def _finish(self, connection: Connection, total: int) -> None:
         """Tell hooks of what was deleted, once, and forget what was decided beforehand."""
         task, tally = self._run.task, self._tally
+        await retention_runs.forget_repository(connection, task.execution_id, self._repository)
         await checkpoints.write(connection, task, replace(tally, is_told=True).to_json())
         if not tally.is_empty:
             told = {
@@ -168,7 +169,6 @@ class _Run:
                 "named": list(tally.named),
             }
             await outbox.add(connection, Kind.TAG_RETENTION, self._snapshot.project_id, told)
-        await retention_runs.forget_repository(connection, task.execution_id, self._repository)
 
     def _succeeded(self, deciding: Deciding, total: int) -> Succeeded:
         result: dict[str, Any] = {

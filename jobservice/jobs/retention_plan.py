@@ -131,11 +131,11 @@ class _Plan:
         )
 
         async def work(connection: Connection) -> None:
-            await self._write(connection, state)
             references = (verdict.key for verdict in deciding.going())
             await retention_runs.add(
                 connection, self._run.task.execution_id, state.round, decided, references
             )
+            await self._write(connection, state)  # last: what it locks, heartbeats wait for
 
         await self._database.run(work)
         self._state = state

@@ -35,6 +35,16 @@ INSERT INTO jobservice.pauses (scope, key, paused_by) VALUES ('job_type', 'RETEN
 RETURNING 1
 """
 
+# Who writes decisions down waits for whoever has the lock 7.
+HOLD_DECISIONS = """
+DO $$ BEGIN
+    CREATE FUNCTION jobservice.wait_for_lock() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END';
+    CREATE TRIGGER held BEFORE INSERT ON jobservice.retention_decisions
+        FOR EACH STATEMENT EXECUTE FUNCTION jobservice.wait_for_lock();
+END $$
+"""
+
 
 @pytest.fixture
 def house(dsn: str, valkey_url: str, database: Database, jobs_at: Jobs, tmp_path: Path) -> House:
@@ -139,6 +149,30 @@ async def test_a_task_that_is_taken_over_counts_nothing_twice(house: House) -> N
         "SELECT facts -> 'named' FROM jobservice.outbox WHERE kind = 'tag_retention'"
     )
     assert told == ["1.0", "1.1"]
+
+
+async def test_a_heartbeat_does_not_wait_while_a_million_decisions_are_written(
+    house: House,
+) -> None:
+    await house.push("1.0")
+    await house.push("1.1")
+    await house.push("1.2")
+    policy = await house.policy(rule(count=2), cron=NIGHTLY)
+    await house.jobs.one(HOLD_DECISIONS)
+    async with house.working():
+        async with house.database.transaction() as holder:
+            await holder.execute("SELECT pg_advisory_xact_lock(7)")
+            execution = await house.fire(policy)
+
+            async def writes() -> bool:
+                waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE objid = 7 AND NOT granted)"
+                return bool(await house.jobs.one(waits))
+
+            await house.until(writes)
+            beat = "SELECT id FROM jobservice.tasks WHERE is_plan FOR NO KEY UPDATE NOWAIT"
+            assert await house.jobs.one(beat)
+        await house.ended(policy, execution)
+    assert await house.tags() == ["1.1", "1.2"]
 
 
 async def test_while_the_registry_is_read_only_a_run_waits(house: House) -> None:
