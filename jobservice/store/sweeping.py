@@ -12,6 +12,7 @@ from database.pool import Connection
 
 EXECUTIONS_AT_ONCE = 200
 TASKS_AT_ONCE = 1000
+DECISIONS_AT_ONCE = 10_000
 CHUNKS_AT_ONCE = 500
 SILENT_WORKER_DAYS = 1
 
@@ -51,7 +52,8 @@ async def doomed(connection: Connection, keep: Keep) -> tuple[int, ...]:
     return tuple(row["id"] for row in rows)
 
 
-# Logs and progress go with their task; events know no foreign keys.
+# Logs and progress go with their task; events know no foreign keys. A run of retention that nobody
+# approved has a decision for each artifact that it would have taken.
 FORGET_TASKS = f"""
 WITH execution AS MATERIALIZED (
     SELECT id FROM jobservice.executions
@@ -64,14 +66,20 @@ WITH execution AS MATERIALIZED (
     DELETE FROM jobservice.task_events USING doomed WHERE task_id = doomed.id
 ), tasks AS (
     DELETE FROM jobservice.tasks AS task USING doomed WHERE task.id = doomed.id
+), decided AS (
+    DELETE FROM jobservice.retention_decisions WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM jobservice.retention_decisions
+        WHERE execution_id = (SELECT id FROM execution) LIMIT {DECISIONS_AT_ONCE}
+    )) RETURNING execution_id
 )
-SELECT (SELECT count(*) FROM doomed) FROM execution
+SELECT (SELECT count(*) FROM doomed) + (SELECT count(*) FROM decided) FROM execution
 """  # noqa: S608  a constant of this module
 
 FORGET_EXECUTION = """
 DELETE FROM jobservice.executions
 WHERE id = $1 AND ended_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM jobservice.tasks WHERE execution_id = $1)
+  AND NOT EXISTS (SELECT FROM jobservice.retention_decisions WHERE execution_id = $1)
 RETURNING id
 """
 
@@ -87,7 +95,9 @@ class Forgotten(Enum):
 
 
 async def forget(connection: Connection, execution_id: int) -> Forgotten:
-    """Forget a thousand tasks of an ended execution, with the last of them the execution itself.
+    """Forget a thousand tasks of an ended execution, and some of what it decided.
+
+    With the last of them the execution itself goes.
 
     To be called in a transaction of its own.
     """

@@ -128,6 +128,25 @@ async def test_many_tasks_go_in_batches_and_a_round_that_ends_is_taken_up(
     assert await left(database) == [newest]
 
 
+async def test_what_a_retention_decided_that_nobody_approved_goes_in_batches(
+    database: Database, jobs_at: Jobs
+) -> None:
+    run = await old(database, vendor="RETENTION")
+    await jobs_at.one(
+        """INSERT INTO jobservice.retention_decisions (execution_id, round, repository, reference)
+           SELECT $1, 1, 'team/app', number::text FROM generate_series(1, $2::int) AS number
+           RETURNING 1""",
+        run,
+        sweeping.DECISIONS_AT_ONCE + 1,
+    )
+    outcomes = []
+    while Forgotten.GONE not in outcomes:
+        async with database.transaction() as connection:
+            outcomes.append(await sweeping.forget(connection, run))
+    assert outcomes == [Forgotten.PARTLY, Forgotten.GONE]
+    assert await jobs_at.one("SELECT count(*) FROM jobservice.retention_decisions") == 0
+
+
 async def test_what_somebody_holds_is_left_without_waiting(
     database: Database, jobs_at: Jobs
 ) -> None:
