@@ -13,7 +13,7 @@ from registry.metadata import digests
 from registry.uses import EXACT_TO
 
 LOCK = """
-SELECT m.id, m.digest, m.held, m.last_used_at,
+SELECT m.id, m.digest, m.held, m.last_used_at, m.lease_until > now() AS is_leased,
        greatest(m.pushed_at, m.pulled_at, m.last_used_at) AS used_at,
        (SELECT min(p.owner) FROM registry.pins p WHERE p.manifest_id = m.id
         AND (p.expires_at IS NULL OR p.expires_at > now())) AS pinned_by
@@ -34,12 +34,13 @@ class Standing:
     """An artifact by now: its tags, and when it or one of them was last pushed, pulled or used.
 
     `last_used_at` is when it was last asked for, to a minute: what came within the minute after is
-    not known.
+    not known. `is_leased`: it was pushed within the hour.
     """
 
     tags: Mapping[str, datetime]
     used_at: datetime
     last_used_at: datetime | None
+    is_leased: bool
     is_held: bool
     pinned_by: str | None
 
@@ -54,7 +55,10 @@ class Standing:
         """Say why what was decided about it no longer holds; nothing where it does."""
         if _own(self.tags) != _own(tags):
             return "its tags have changed since it was decided"
-        return self._used(max([self.used_at, *self.tags.values()]), used_at, decided_at)
+        used = self._used(max([self.used_at, *self.tags.values()]), used_at, decided_at)
+        if self.is_leased and not self.tags:
+            return used or "it was pushed within the hour; what names it may be on its way"
+        return used
 
     def tag_changed(self, tag: str, used_at: datetime, decided_at: datetime) -> str:
         """Say why what was decided about one tag of it no longer holds; nothing where it does."""
@@ -88,6 +92,7 @@ async def lock(
             tags=tags[row["id"]],
             used_at=row["used_at"],
             last_used_at=row["last_used_at"],
+            is_leased=row["is_leased"],
             is_held=row["held"],
             pinned_by=row["pinned_by"],
         )

@@ -116,6 +116,17 @@ async def test_what_was_pushed_again_meanwhile_stays_without_a_tag_too(
     assert await count(database, "manifests") == 2
 
 
+async def test_what_was_just_pushed_without_a_tag_waits_for_its_index_for_an_hour(
+    store: Registry, database: Database
+) -> None:
+    one = await decided(database, await push(store, manifest("child")))
+    (refusal,) = await retired(database, one)
+    assert refusal == "it was pushed within the hour; what names it may be on its way"
+    async with database.connection() as connection:
+        await connection.execute("UPDATE registry.manifests SET lease_until = now()")
+    assert await retired(database, one) == [""]
+
+
 async def test_a_tag_that_moved_meanwhile_stays(store: Registry, database: Database) -> None:
     one = await decided(database, await push(store, manifest("a"), "v1"), tag="v1")
     await push(store, manifest("b"), "v1")
