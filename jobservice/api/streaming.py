@@ -75,13 +75,15 @@ async def whole_text(
     """Answer with a text that is made before its first byte is sent; a long one waits on disk.
 
     However slowly it is read, what it is made from is given back before that. Whatever is raised
-    is answered as any error is.
+    is answered as any error is; for a client that leaves meanwhile no more of it is made.
     """
+    response = _response(content_type)
     with tempfile.SpooledTemporaryFile(max_size=PIECE_CHARACTERS) as spool:
         async with aclosing(pieces):
             async for piece in pieces:
+                if request.transport is None:
+                    return response
                 await asyncio.to_thread(spool.write, piece.encode())
-        response = _response(content_type)
         response.content_length = spool.tell()
         spool.seek(0)
         await response.prepare(request)
