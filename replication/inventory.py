@@ -57,6 +57,7 @@ class Inventory:
     def __init__(self, adapter: Adapter, repository: str, *, reads_configs: bool = False) -> None:
         self._adapter = adapter
         self._reads_configs = reads_configs
+        self._weighs = False
         self.store: ContentStore = adapter.content(repository)
         self.repository = repository
         self.tags: dict[str, Digest] = {}
@@ -131,6 +132,11 @@ class Inventory:
             await fanout.for_each(waiting, self._read_one, at_once=_AT_ONCE)
             named = [child for digest in waiting for child in self._read[digest].children]
             waiting = {digest for digest in self._indexes(named) if digest not in self._read}
+
+    async def weigh(self) -> None:
+        """Read what indexes name, too, which weighs with them."""
+        self._weighs = True
+        await self.read([child for read in [*self._read.values()] for child in read.children])
 
     async def _read_one(self, digest: Digest) -> None:
         try:
@@ -256,6 +262,12 @@ class Inventory:
     ) -> Artifact:
         read = self._read.get(digest) or self._unread(digest)
         listed = [self._listed[tag] for tag in tags if tag in self._listed]
+        weighed = {one: self._read[one] for one in read.children} if self._weighs else {}
+        unweighed = (
+            f"{one}, which it names, cannot be weighed"
+            for one, child in weighed.items()
+            if child.problem
+        )
         return Artifact(
             id=number,
             digest=str(digest),
@@ -263,14 +275,14 @@ class Inventory:
             tags=[self._tag(tag) for tag in tags],
             pushed_at=_latest(one.pushed_at for one in listed),
             pulled_at=_latest(one.pulled_at for one in listed),
-            size_bytes=read.size_bytes,
+            size_bytes=read.size_bytes + sum(one.size_bytes for one in weighed.values()),
             artifact_type=read.artifact_type,
             config_media_type=read.config_media_type,
             annotations=read.annotations,
             platforms=[one for one in read.platforms if one != platform.NONE],
             parents=parents,
             subject=str(read.subject) if read.subject else None,
-            held=read.problem,
+            held=read.problem or next(unweighed, ""),
         )
 
     def _tag(self, tag: str) -> Tag:

@@ -19,6 +19,7 @@ from typing import Final
 from protocol import fence, referrers
 from protocol.digest import Digest
 from protocol.errors import NotFound, Unsupported
+from registry.retention.criterion import Fact
 from registry.retention.deciding import Decider
 from registry.retention.decision import Decision
 from registry.retention.rule_set import RuleSet
@@ -49,6 +50,8 @@ async def decide(inventory: Inventory, rules: RuleSet, *, now: datetime) -> Deci
         await inventory.take()
     if reads_all(rules):
         await inventory.read(inventory.tags.values())
+    if Fact.SIZE in rules.needed:
+        await inventory.weigh()
     while True:
         decider = Decider(rules, now=now)
         decider.take(inventory.artifacts())

@@ -100,6 +100,30 @@ async def test_annotations_are_read_where_a_rule_asks_for_them(
     assert set(await going(registry, rules(newest, delete("**")))) == {"b1", "b2"}
 
 
+async def test_an_index_weighs_what_it_names_where_a_rule_asks_for_sizes(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    images = [there.put_image(layers=(size * b"x",)) for size in (4000, 5000)]
+    there.put_index("all", children=[image.descriptor for image in images])
+    there.put_image("small", layers=(b"x",))
+    small = delete("**", smaller_than_bytes=3000)
+    assert set(await going(registry, rules(small))) == {"small"}
+    large = delete("**", larger_than_bytes=9000)
+    assert set(await going(registry, rules(large))) == {"all"}
+
+
+async def test_an_index_of_which_not_everything_is_there_is_not_weighed_and_stays(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    image = there.put_image(layers=(b"x",))
+    there.put_index("all", children=[image.descriptor])
+    del there.manifests[str(image.digest)]
+    found = Inventory(MemoryAdapter(registry), "team/app")
+    asked = rules(delete("**", smaller_than_bytes=3000))
+    (one,) = (await retiring.decide(found, asked, now=NOW)).outcomes()
+    assert one.reason == f"kept: {image.digest}, which it names, cannot be weighed"
+
+
 async def test_what_refers_to_something_that_stays_stays(
     registry: MemoryRegistry, there: Repository
 ) -> None:
