@@ -38,15 +38,20 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What a manifest says; `problem` is why it cannot be read, and then it is left alone."""
+    """What a manifest says; `problem` is why it cannot be read, and then it is left alone.
+
+    `labels` are its config's, `images` those children that are for a platform, or say nothing.
+    """
 
     media_type: str
     size_bytes: int = 0
     config_media_type: str | None = None
     artifact_type: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     platforms: tuple[str, ...] = ()
     children: tuple[Digest, ...] = ()
+    images: tuple[Digest, ...] = ()
     subject: Digest | None = None
     problem: str = ""
 
@@ -57,7 +62,7 @@ class Inventory:
     def __init__(self, adapter: Adapter, repository: str, *, reads_configs: bool = False) -> None:
         self._adapter = adapter
         self._reads_configs = reads_configs
-        self._weighs = False
+        self._asks_children = False
         self.store: ContentStore = adapter.content(repository)
         self.repository = repository
         self.tags: dict[str, Digest] = {}
@@ -133,9 +138,9 @@ class Inventory:
             named = [child for digest in waiting for child in self._read[digest].children]
             waiting = {digest for digest in self._indexes(named) if digest not in self._read}
 
-    async def weigh(self) -> None:
-        """Read what indexes name, too, which weighs with them."""
-        self._weighs = True
+    async def read_children(self) -> None:
+        """Read what indexes name, too: it weighs with them, and says what they say."""
+        self._asks_children = True
         await self.read([child for read in [*self._read.values()] for child in read.children])
 
     async def _read_one(self, digest: Digest) -> None:
@@ -177,6 +182,9 @@ class Inventory:
             annotations=parsed.annotations,
             platforms=tuple(str(child.platform) for child in parsed.manifests if child.platform),
             children=tuple(child.digest for child in parsed.manifests),
+            images=tuple(
+                child.digest for child in parsed.manifests if str(child.platform) != platform.NONE
+            ),
             subject=subject,
         )
 
@@ -190,7 +198,7 @@ class Inventory:
             return replace(read, problem=f"its config {error}")
         return replace(
             read,
-            annotations={**said.labels, **read.annotations},
+            labels=said.labels,
             platforms=(str(said.platform),) if said.platform else (),
         )
 
@@ -262,10 +270,10 @@ class Inventory:
     ) -> Artifact:
         read = self._read.get(digest) or self._unread(digest)
         listed = [self._listed[tag] for tag in tags if tag in self._listed]
-        weighed = {one: self._read[one] for one in read.children} if self._weighs else {}
-        unweighed = (
-            f"{one}, which it names, cannot be weighed"
-            for one, child in weighed.items()
+        children = {one: self._read[one] for one in read.children} if self._asks_children else {}
+        problems = (
+            f"{one}, which it names: {child.problem}"
+            for one, child in children.items()
             if child.problem
         )
         return Artifact(
@@ -275,14 +283,14 @@ class Inventory:
             tags=[self._tag(tag) for tag in tags],
             pushed_at=_latest(one.pushed_at for one in listed),
             pulled_at=_latest(one.pulled_at for one in listed),
-            size_bytes=read.size_bytes + sum(one.size_bytes for one in weighed.values()),
+            size_bytes=read.size_bytes + sum(one.size_bytes for one in children.values()),
             artifact_type=read.artifact_type,
             config_media_type=read.config_media_type,
-            annotations=read.annotations,
+            annotations={**_alike(read, children), **read.annotations},
             platforms=[one for one in read.platforms if one != platform.NONE],
             parents=parents,
             subject=str(read.subject) if read.subject else None,
-            held=read.problem or next(unweighed, ""),
+            held=read.problem or next(problems, ""),
         )
 
     def _tag(self, tag: str) -> Tag:
@@ -292,6 +300,14 @@ class Inventory:
             pushed_at=listed.pushed_at if listed else None,
             pulled_at=listed.pulled_at if listed else None,
         )
+
+
+def _alike(read: Read, children: Mapping[Digest, Read]) -> dict[str, str]:
+    """Return the labels of an image, or those that all images of an index have alike."""
+    asked = [children[one] for one in read.images if one in children]
+    images = [one for one in asked if one.config_media_type in media_types.IMAGE_CONFIGS]
+    first, *others = images or [read]
+    return dict(set(first.labels.items()).intersection(*(one.labels.items() for one in others)))
 
 
 def _latest(times: Iterable[datetime | None]) -> datetime | None:

@@ -50,8 +50,8 @@ async def decide(inventory: Inventory, rules: RuleSet, *, now: datetime) -> Deci
         await inventory.take()
     if reads_all(rules):
         await inventory.read(inventory.tags.values())
-    if Fact.SIZE in rules.needed:
-        await inventory.weigh()
+    if rules.needed & {Fact.SIZE, Fact.ANNOTATIONS}:
+        await inventory.read_children()
     while True:
         decider = Decider(rules, now=now)
         decider.take(inventory.artifacts())

@@ -121,7 +121,7 @@ async def test_an_index_of_which_not_everything_is_there_is_not_weighed_and_stay
     found = Inventory(MemoryAdapter(registry), "team/app")
     asked = rules(delete("**", smaller_than_bytes=3000))
     (one,) = (await retiring.decide(found, asked, now=NOW)).outcomes()
-    assert one.reason == f"kept: {image.digest}, which it names, cannot be weighed"
+    assert one.reason == f"kept: {image.digest}, which it names: its manifest is not there"
 
 
 async def test_what_refers_to_something_that_stays_stays(
@@ -258,6 +258,27 @@ async def test_labels_of_a_config_are_what_an_image_says_and_annotations_go_firs
     there.put_image("silent", config=said())
     assert await doomed(registry, rules(delete("**", annotations=["stage=dev"]))) == {"dev"}
     assert await doomed(registry, rules(delete("**", annotations=["!stage"]))) == {"silent"}
+
+
+async def test_an_index_says_what_all_of_its_images_say_alike(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    none = Platform(os="unknown", architecture="unknown")
+    attested = replace(there.put_image(layers=(b"attestation",)).descriptor, platform=none)
+    for tag, stages in (("release", ("live", "live")), ("mixed", ("live", "dev"))):
+        images = [
+            there.put_image(config=said(str(number), stage=stage)).descriptor
+            for number, stage in enumerate(stages)
+        ]
+        there.put_index(tag, children=[*images, attested])
+    assert await doomed(registry, rules(delete("**", annotations=["stage!=live"]))) == {"mixed"}
+
+
+async def test_an_index_stays_of_which_an_image_cannot_be_asked_what_it_says(
+    registry: MemoryRegistry, there: Repository
+) -> None:
+    there.put_index("all", children=[there.put_image(config=b"no JSON").descriptor])
+    assert await doomed(registry, rules(delete("**", annotations=["!stage"]))) == set()
 
 
 async def test_platforms_are_those_of_configs_and_of_the_entries_of_indexes(
