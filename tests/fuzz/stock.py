@@ -155,7 +155,14 @@ IMMUTABLE = {
 
 
 def stocked(served: Served) -> Stock:
-    """Make a project that nobody else has."""
+    """Make a project that nobody else has, whatever chance did to the registry before."""
+    answer = requests.put(
+        f"{served.api}/configurations",
+        json={"read_only": False},
+        auth=served.login,
+        timeout=SECONDS,
+    )
+    assert answer.status_code == 200, answer.text
     stock = Stock(served=served, project=f"stock-{next(_NUMBERS)}", project_id=0)
     stock.project_id = stock.make("/projects", {"project_name": stock.project})
     return stock
