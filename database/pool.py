@@ -73,8 +73,13 @@ CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 class Connection(Protocol):
     """What the packages above use of an asyncpg connection."""
 
-    async def execute(self, query: str, *args: object) -> str:
-        """Run a statement; return its command tag."""
+    async def execute(
+        self,
+        query: str,
+        *args: object,
+        timeout: float | None = None,  # noqa: ASYNC109 the driver's own
+    ) -> str:
+        """Run a statement; return its command tag. None is COMMAND_TIMEOUT_SECONDS."""
         ...
 
     async def executemany(self, command: str, args: Iterable[Sequence[object]]) -> None:
@@ -94,7 +99,11 @@ class Connection(Protocol):
         ...
 
     def cursor(
-        self, query: str, *args: object, prefetch: int | None = None
+        self,
+        query: str,
+        *args: object,
+        prefetch: int | None = None,
+        timeout: float | None = None,
     ) -> AsyncIterator[Record]:
         """Iterate over rows inside a transaction, a few at a time."""
         ...

@@ -17,6 +17,8 @@ from registry.metadata import digests
 from registry.metadata.collection_manifests import COMPANION_SUFFIXES
 
 PAGE: Final = 1000
+# For a statement about all the garbage there is, however much.
+STATEMENT_SECONDS: Final = 3600.0
 
 BEGIN = """
 CREATE TEMPORARY TABLE forecast_gone (id bigint PRIMARY KEY, reason text NOT NULL,
@@ -40,9 +42,9 @@ ON CONFLICT DO NOTHING
 
 async def begin(connection: Connection, *, delete_untagged: bool) -> None:
     """Note everything that is queued, inside a transaction; what is untagged if that is to go."""
-    await connection.execute(BEGIN)
+    await connection.execute(BEGIN, timeout=STATEMENT_SECONDS)
     if delete_untagged:
-        await connection.execute(UNTAGGED)
+        await connection.execute(UNTAGGED, timeout=STATEMENT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,8 @@ SELECT DISTINCT ON (id) id, reason, now(), $1 + 1 FROM (
 
 async def follow(connection: Connection, round_: int) -> bool:
     """Look next at what the manifests of a round leave behind; say whether there is any."""
-    return await connection.execute(FOLLOWING, round_) != "INSERT 0 0"
+    tag = await connection.execute(FOLLOWING, round_, timeout=STATEMENT_SECONDS)
+    return tag != "INSERT 0 0"
 
 
 LINKS = """
@@ -140,9 +143,10 @@ WHERE NOT EXISTS (
 async def find_blobs(connection: Connection) -> None:
     """Note the links and blobs that nothing needs once the manifests are gone."""
     await connection.execute("ANALYZE forecast_gone")
-    await connection.execute(LINKS)
+    await connection.execute(LINKS, timeout=STATEMENT_SECONDS)
     await connection.execute("ANALYZE forecast_links")
-    await connection.execute(BLOBS)
+    await connection.execute(BLOBS, timeout=STATEMENT_SECONDS)
+    await connection.execute("ANALYZE forecast_blobs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,5 +185,5 @@ ORDER BY 2, 1 DESC, 3
 
 async def candidates(connection: Connection) -> AsyncIterator[Candidate]:
     """Yield everything that was noted, repository by repository."""
-    async for row in connection.cursor(CANDIDATES, prefetch=PAGE):
+    async for row in connection.cursor(CANDIDATES, prefetch=PAGE, timeout=STATEMENT_SECONDS):
         yield Candidate(**{**row, "digest": digests.decode(row["digest"])})

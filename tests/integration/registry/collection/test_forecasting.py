@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
+from database import pool
+from database.pool import Database
 from protocol.digest import Digest
 from registry.collection import forecasting, sweeping, untagged
 from registry.collection.reviewing import Scope
@@ -78,3 +84,25 @@ async def test_totals_say_what_goes_now_and_what_after_the_window(
     assert (found.now, found.after_window) == (Amount(objects=2, bytes=size), nothing)
     await sweeping.sweep(yard.database, storage)
     assert (await forecasting.totals(yard.database)).now == nothing
+
+
+async def test_a_forecast_may_take_longer_than_a_statement_elsewhere(
+    yard: Yard, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = await yard.blob(b"upload")
+    await yard.age()
+    monkeypatch.setattr(pool, "COMMAND_TIMEOUT_SECONDS", 0.2)
+    impatient = await Database.connect(dsn, application_name="impatient", max_size=1)
+    try:
+        async with yard.database.transaction() as connection:
+            await connection.execute("LOCK TABLE registry.repository_blobs")
+
+            async def forecast_all() -> list[str]:
+                pages = forecasting.forecast(impatient, Scope())
+                return [str(one.digest) async for page in pages for one in page]
+
+            waiting = asyncio.ensure_future(forecast_all())
+            await connection.execute("SELECT pg_sleep(1)")  # more than a statement may take there
+        assert await waiting == [str(blob)]
+    finally:
+        await impatient.close()
