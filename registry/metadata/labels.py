@@ -37,15 +37,7 @@ class Label(LabelWish):
 
 def from_row(row: Mapping[str, Any]) -> Label:
     """Read a row of COLUMNS."""
-    return Label(
-        id=row["id"],
-        project_id=row["project_id"],
-        name=row["name"],
-        description=row["description"],
-        color=row["color"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return Label(**row)
 
 
 GET = f"SELECT {COLUMNS} FROM registry.labels l WHERE l.id = $1"  # noqa: S608  a constant
